@@ -1,0 +1,293 @@
+//! The shapes that are written into the configuration Secrets, as JSON.
+//!
+//! All inheritance is resolved here: a sidecar sees effective values only. Durations are whole milliseconds, so that
+//! the contract does not depend on a text format.
+
+use std::collections::BTreeMap;
+
+use ipnet::IpNet;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::Redacted;
+
+/// The version that this build writes. A sidecar reads this one and the one before.
+pub const CONTRACT_VERSION: u32 = 1;
+/// Key in the index Secret whose value is an [`Index`] as JSON.
+pub const INDEX_KEY: &str = "index.json";
+/// Key in a chunk Secret whose value is a [`Chunk`] as JSON.
+pub const CHUNK_KEY: &str = "chunk.json";
+/// Most bytes of a chunk's JSON.
+pub const MAX_CHUNK_BYTES: usize = 768 * 1024;
+/// Most bytes of one endpoint's JSON.
+pub const MAX_ENDPOINT_BYTES: usize = 128 * 1024;
+
+/// The index: what all chunks have in common, and which chunks there are.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct Index {
+    /// See [`CONTRACT_VERSION`].
+    pub contract_version: u32,
+    /// A keyed hash over everything that this index and its chunks say. Reported back in `status.configuration.revision`.
+    pub revision: String,
+    /// The Webhook and its settings.
+    pub webhook: WebhookConfig,
+    /// The chunks that hold endpoints; a chunk that is not listed holds none.
+    pub chunks: Vec<ChunkRef>,
+    /// UIDs of endpoints that exist but are not in a chunk (not accepted, references missing): their deliveries are
+    /// kept and wait.
+    #[serde(default)]
+    pub parked: Vec<String>,
+    /// Endpoints that were deleted: their pending deliveries are dropped.
+    #[serde(default)]
+    pub tombstones: Vec<Tombstone>,
+}
+
+/// Names a chunk and says what it must contain.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct ChunkRef {
+    /// 0..64.
+    pub number: u8,
+    /// Hash of the chunk's JSON as written (hex SHA-256).
+    pub hash: String,
+    /// UIDs of the endpoints in it. With [`Index::parked`], what the operator knows of endpoints when one is gone.
+    pub endpoints: Vec<String>,
+}
+
+/// A part of the endpoints.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Default)]
+#[serde(rename_all = "camelCase")]
+pub struct Chunk {
+    /// In order of UID.
+    pub endpoints: Vec<Endpoint>,
+}
+
+/// An endpoint that a person deleted.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct Tombstone {
+    /// UID of the endpoint.
+    pub uid: String,
+    /// When the operator saw that it was gone.
+    pub time: Timestamp,
+}
+
+/// The Webhook and its settings.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct WebhookConfig {
+    /// Name of the Webhook.
+    pub name: String,
+    /// Its namespace.
+    pub namespace: String,
+    /// Its UID.
+    pub uid: String,
+    /// The generation that this configuration was made from.
+    pub generation: i64,
+    /// The catalogue of event types; `None` accepts any well-formed type.
+    #[serde(default)]
+    pub event_types: Option<Vec<String>>,
+    /// Who may post events.
+    pub authentication: Authentication,
+    /// Largest event in bytes.
+    pub max_payload_bytes: u32,
+    /// For how long ids are remembered, in milliseconds.
+    pub idempotency_window_ms: u64,
+    /// Bounds.
+    pub limits: Limits,
+    /// Most bytes of the journal.
+    pub journal_max_bytes: u64,
+    /// Accept and keep, deliver nothing.
+    #[serde(default)]
+    pub suspend: bool,
+    /// Addresses that may be connected to.
+    #[serde(default)]
+    pub address_policy: AddressPolicy,
+    /// How much may be written to the API server.
+    #[serde(default)]
+    pub status: StatusBudget,
+}
+
+/// Who may post events.
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Authentication {
+    /// TokenReview and LocalSubjectAccessReview.
+    ServiceAccount,
+    /// Everyone.
+    None,
+}
+
+/// Bounds of a Webhook.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct Limits {
+    /// Most accepted events per time.
+    #[serde(default)]
+    pub event_rate: Option<RateLimit>,
+    /// Most attempts in flight over all endpoints.
+    pub in_flight: u32,
+}
+
+/// So many per time.
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct RateLimit {
+    /// How many in a period.
+    pub limit: u32,
+    /// The period in milliseconds.
+    pub per_ms: u64,
+}
+
+/// Openings that the cluster's administrator made in the address policy. What it refuses without them is built in.
+#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct AddressPolicy {
+    /// Networks that may be connected to although the policy refuses them otherwise.
+    #[serde(default)]
+    pub allow: Vec<IpNet>,
+    /// Networks that are refused besides the built-in ones: the cluster's own ranges.
+    #[serde(default)]
+    pub deny: Vec<IpNet>,
+}
+
+/// This sidecar's share of the installation's status writes.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct StatusBudget {
+    /// What is written at all.
+    pub mode: StatusMode,
+    /// Counter writes per second.
+    pub per_second: f64,
+    /// Counter writes that may be saved up.
+    pub burst: f64,
+    /// `Programmed` writes per second, a bucket of its own.
+    pub programmed_per_second: f64,
+    /// Least time between two counter writes to one object, in milliseconds.
+    pub min_interval_ms: u64,
+}
+
+impl Default for StatusBudget {
+    fn default() -> Self {
+        Self { mode: StatusMode::Full, per_second: 5.0, burst: 20.0, programmed_per_second: 50.0, min_interval_ms: 10_000 }
+    }
+}
+
+/// What a sidecar writes to status.
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum StatusMode {
+    /// Conditions and counters.
+    #[default]
+    Full,
+    /// Conditions, and counters only together with a condition's transition.
+    Transitions,
+    /// `Programmed` only, which `Ready` needs.
+    Off,
+}
+
+/// One endpoint with everything that delivering to it needs.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct Endpoint {
+    /// Its identity.
+    pub uid: String,
+    /// Its name.
+    pub name: String,
+    /// The generation that this was made from.
+    pub generation: i64,
+    /// A name for people.
+    #[serde(default)]
+    pub display_name: Option<String>,
+    /// Values for templates.
+    #[serde(default)]
+    pub parameters: BTreeMap<String, String>,
+    /// Only events of this tenant.
+    #[serde(default)]
+    pub tenant: Option<String>,
+    /// Patterns of event types; `None` matches all.
+    #[serde(default)]
+    pub event_types: Option<Vec<String>>,
+    /// Where deliveries go.
+    pub target: Target,
+    /// Headers: the Webhook's defaults and the endpoint's own, each name once.
+    #[serde(default)]
+    pub headers: Vec<HeaderValue>,
+    /// Keys in order; all that have not expired sign.
+    pub signing_keys: Vec<SigningKey>,
+    /// How deliveries are attempted.
+    pub delivery: DeliveryPolicy,
+    /// New events are matched.
+    pub enabled: bool,
+    /// Deliveries are kept and not attempted.
+    pub suspend: bool,
+}
+
+/// Where deliveries go.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct Target {
+    /// The whole URL. May be a secret.
+    pub url: Redacted,
+    /// What may be shown of it: its origin, or nothing when it came from a Secret.
+    #[serde(default)]
+    pub display_url: Option<String>,
+    /// Which rules its address is checked by.
+    pub kind: TargetKind,
+}
+
+/// Which rules an address is checked by.
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum TargetKind {
+    /// A URL that a user wrote: the address policy applies in full.
+    Url,
+    /// A Service of the same namespace: private and cluster addresses are what is meant; loopback, link-local and
+    /// metadata addresses are still refused.
+    Service,
+}
+
+/// A header.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct HeaderValue {
+    /// Its name, as the user spelt it.
+    pub name: String,
+    /// Its value: a template, or a literal from a Secret.
+    pub value: Redacted,
+    /// `${...}` in the value is replaced.
+    pub template: bool,
+}
+
+/// A key that signs.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct SigningKey {
+    /// Its name in status.
+    pub id: String,
+    /// The key's bytes in base64.
+    pub key: Redacted,
+    /// From this time on it does not sign.
+    #[serde(default)]
+    pub not_after: Option<Timestamp>,
+}
+
+/// How deliveries are attempted.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct DeliveryPolicy {
+    /// Time limit of one whole attempt, in milliseconds.
+    pub timeout_ms: u64,
+    /// When failed deliveries are attempted again.
+    pub retry: RetryPolicy,
+    /// Attempts in flight to this endpoint.
+    pub concurrency: u32,
+}
+
+/// When failed deliveries are attempted again.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct RetryPolicy {
+    /// Delays before the second, third, ... attempt, in milliseconds. `maxAttempts` with `backoff` is expanded to this.
+    pub schedule_ms: Vec<u64>,
+    /// Each delay is lengthened by a random part of up to this many percent.
+    pub jitter_percent: u32,
+}

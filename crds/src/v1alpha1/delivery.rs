@@ -1,0 +1,69 @@
+//! How deliveries to an endpoint are attempted.
+
+use kube::KubeSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::Duration;
+
+/// How deliveries are attempted. A field that is left out is taken from the Webhook's `defaults.delivery`, and if it
+/// is missing there too, from Posthaste's own defaults.
+#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DeliverySettings {
+    /// Time limit of one whole attempt: connect, TLS, request and response body. Default `15s`, at most `5m`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[x_kube(validation = Rule::new("duration(self) >= duration('100ms') && duration(self) <= duration('5m')").message("timeout must be between 100ms and 5m"))]
+    pub timeout: Option<Duration>,
+    /// When a failed delivery is attempted again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry: Option<Retry>,
+    /// How many attempts may be in flight to this endpoint at once. Default 8.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 1024))]
+    pub concurrency: Option<u32>,
+}
+
+/// When a failed delivery is attempted again: a `schedule` of delays, or `maxAttempts` with a `backoff`. Each delay
+/// counts from the end of the attempt before.
+#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("!(has(self.schedule) && (has(self.maxAttempts) || has(self.backoff)))").message("set either schedule, or maxAttempts and backoff"))]
+#[x_kube(validation = Rule::new("has(self.maxAttempts) == has(self.backoff)").message("maxAttempts and backoff go together: set both or neither"))]
+pub struct Retry {
+    /// The delays before the second, third, ... attempt: n delays are n retries after an immediate first attempt; an
+    /// empty list means no retries. Default `[5s, 5m, 30m, 2h, 5h, 10h, 14h, 20h, 24h]`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 32))]
+    pub schedule: Option<Vec<Duration>>,
+    /// How many attempts are made in all, the first one counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 100))]
+    pub max_attempts: Option<u32>,
+    /// Delays that grow by a factor.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backoff: Option<Backoff>,
+    /// Each delay is lengthened by a random part of up to this many percent, so that deliveries that failed together
+    /// do not come back together. Default 10.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 100))]
+    pub jitter: Option<u32>,
+}
+
+/// Delays of `base`, `base * factor`, `base * factor * factor`, ... up to `max`.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("duration(self.base) > duration('0s') && duration(self.base) <= duration(self.max)").message("base must be more than 0s and at most max"))]
+pub struct Backoff {
+    /// Delay before the second attempt.
+    pub base: Duration,
+    /// Each delay is this many times the one before. Default 2.
+    #[serde(default = "default_factor")]
+    #[schemars(range(min = 1, max = 10))]
+    pub factor: u32,
+    /// The longest delay.
+    pub max: Duration,
+}
+
+fn default_factor() -> u32 {
+    2
+}

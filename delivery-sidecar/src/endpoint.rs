@@ -1,0 +1,64 @@
+//! An endpoint, ready for delivering to: everything that can be parsed once is parsed here.
+
+use std::{sync::Arc, time::Duration};
+
+use posthaste_delivery_config::{DeliveryPolicy, TargetKind, template::Template};
+
+/// An endpoint with its URL parsed, its keys decoded and its templates compiled.
+#[derive(Debug)]
+pub struct Endpoint {
+    /// Its identity.
+    pub uid: Arc<str>,
+    /// Its name.
+    pub name: Arc<str>,
+    /// The generation that this was made from.
+    pub generation: i64,
+    /// A name for people.
+    pub display_name: Option<String>,
+    /// Values for templates.
+    pub parameters: std::collections::BTreeMap<String, String>,
+    /// Only events of this tenant.
+    pub tenant: Option<String>,
+    /// Patterns of event types; `None` matches all.
+    pub event_types: Option<Vec<String>>,
+    /// Where deliveries go. Never log it: it may be a secret.
+    pub url: url::Url,
+    /// What may be shown of the URL.
+    pub display_url: Option<String>,
+    /// Which rules its address is checked by.
+    pub kind: TargetKind,
+    /// Headers: name and template, or literal.
+    pub headers: Vec<(http::HeaderName, HeaderSource)>,
+    /// Keys in order.
+    pub keys: Vec<Key>,
+    /// Limit of one attempt.
+    pub timeout: Duration,
+    /// How deliveries are attempted.
+    pub delivery: DeliveryPolicy,
+    /// New events are matched.
+    pub enabled: bool,
+    /// Deliveries wait.
+    pub suspend: bool,
+    /// Hash of the URL, to notice when it changes without a new generation (`urlFrom`).
+    pub url_fingerprint: u64,
+}
+
+/// Where a header's value comes from.
+#[derive(Debug)]
+pub enum HeaderSource {
+    /// The same each time.
+    Literal(http::HeaderValue),
+    /// Rendered at each attempt.
+    Template(Template),
+}
+
+/// A key that signs.
+#[derive(Debug)]
+pub struct Key {
+    /// Its name in status.
+    pub id: String,
+    /// It.
+    pub key: posthaste_signing::SymmetricKey,
+    /// From this time on it does not sign, in milliseconds since the epoch.
+    pub not_after_ms: Option<i64>,
+}

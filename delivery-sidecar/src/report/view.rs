@@ -1,0 +1,49 @@
+//! What the engine knows and the reporter shows. Plain data: the engine overwrites an endpoint's view, the latest wins.
+
+use std::sync::Arc;
+
+use posthaste_journal::EndpointStats;
+
+/// One endpoint as it is to be shown.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EndpointView {
+    /// Its identity; the key of the latest-wins map.
+    pub uid: Arc<str>,
+    /// Its name.
+    pub name: Arc<str>,
+    /// The generation that is loaded.
+    pub generation: i64,
+    /// Revision of the configuration that is loaded.
+    pub revision: Arc<str>,
+    /// Why the loaded configuration of this endpoint cannot run, if it cannot.
+    pub config_error: Option<String>,
+    /// What may be shown of its URL.
+    pub display_url: Option<String>,
+    /// New events are matched.
+    pub enabled: bool,
+    /// Deliveries wait (its own `suspend` or its Webhook's).
+    pub suspended: bool,
+    /// It answered 410 and its spec has not changed since.
+    pub gone: bool,
+    /// Ids of the keys that sign now.
+    pub active_key_ids: Vec<String>,
+    /// Counts.
+    pub stats: EndpointStats,
+    /// Deliveries that are not finished.
+    pub pending: u64,
+    /// When the oldest of them was accepted, in milliseconds since the epoch.
+    pub oldest_pending_ms: Option<i64>,
+    /// When the next attempt is due, if one waits.
+    pub next_attempt_ms: Option<i64>,
+}
+
+/// The Webhook as it is to be shown. Counts over endpoints are made by the reporter from the endpoints' views.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WebhookView {
+    /// The generation that is loaded.
+    pub generation: i64,
+    /// Revision of the configuration that is loaded.
+    pub revision: Arc<str>,
+    /// Why the newest configuration could not be loaded, if it could not; the one before still runs.
+    pub config_error: Option<String>,
+}

@@ -1,0 +1,44 @@
+//! Sends one attempt and says what came of it. Knows nothing of retries, lanes or the journal.
+
+use std::time::Duration;
+
+/// What came of one attempt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// The verdict.
+    pub verdict: Verdict,
+    /// How long it took, the response's body included.
+    pub elapsed: Duration,
+}
+
+/// The verdict on one attempt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// 2xx.
+    Succeeded {
+        /// HTTP status.
+        status: u16,
+    },
+    /// Anything else.
+    Failed {
+        /// Why, with one of the reasons of `Healthy`; the message never contains a secret.
+        failure: posthaste_journal::Failure,
+        /// What the receiver asked for by `Retry-After`, if it did.
+        retry_after: Option<Duration>,
+        /// What follows from it.
+        class: FailureClass,
+    },
+}
+
+/// What follows from a failed attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FailureClass {
+    /// Try again on the schedule.
+    Retry,
+    /// The receiver is overloaded (408, 429, 502, 503, 504 or a `Retry-After`): try again on the schedule, and later.
+    Throttle,
+    /// 410: the endpoint wants no more.
+    Gone,
+    /// Another attempt would end the same (the request cannot be made): give up at once.
+    Permanent,
+}
