@@ -1,1 +1,4 @@
-//! x
+//! What the end-to-end tests share: a receiver that verifies with an independent library, and the cluster.
+
+pub mod cluster;
+pub mod receiver;

@@ -1,0 +1,134 @@
+//! The receiver as a pod, talked to through the API server's proxy, which works on any cluster.
+
+use http::{Method, Request, header};
+use serde::{Serialize, de::DeserializeOwned};
+
+use super::{Namespace, eventually, eventually_for};
+use crate::receiver::{Behaviour, Control, Flood, FloodResult, Publish, Published, Received, Summary};
+
+/// A receiver pod and its Service, `receiver:9000`.
+pub struct ReceiverPod<'a> {
+    namespace: &'a Namespace,
+}
+
+const MANIFEST: &str = r"
+apiVersion: v1
+kind: Pod
+metadata: {name: receiver, labels: {app: receiver}}
+spec:
+  automountServiceAccountToken: false
+  securityContext: {runAsNonRoot: true, seccompProfile: {type: RuntimeDefault}}
+  containers:
+    - name: receiver
+      image: localhost/posthaste-receiver:dev
+      imagePullPolicy: IfNotPresent
+      ports: [{name: http, containerPort: 9000}]
+      readinessProbe: {httpGet: {path: /healthz, port: http}, periodSeconds: 1}
+      securityContext: {allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: {drop: [ALL]}}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: receiver}
+spec:
+  selector: {app: receiver}
+  ports: [{name: http, port: 9000, targetPort: http}]
+";
+
+impl<'a> ReceiverPod<'a> {
+    /// Starts it and waits until it answers.
+    pub async fn start(namespace: &'a Namespace) -> Self {
+        namespace.apply(MANIFEST).await;
+        namespace.wait_for("pod/receiver", "Ready").await;
+        Self::attach(namespace).await
+    }
+
+    /// Talks to one that is there already.
+    pub async fn attach(namespace: &'a Namespace) -> Self {
+        let receiver = Self { namespace };
+        eventually("the receiver answers through its Service", async || {
+            receiver.call::<(), Summary>(Method::GET, "summary/none", None).await
+        })
+        .await;
+        receiver
+    }
+
+    /// Sets a stream's secrets.
+    pub async fn secrets(&self, stream: &str, secrets: &[&str]) {
+        let secrets = Some(secrets.iter().map(|&secret| secret.to_owned()).collect());
+        self.control(stream, &Control { secrets, behaviour: None }).await;
+    }
+
+    /// Sets how a stream answers.
+    pub async fn behave(&self, stream: &str, behaviour: Behaviour) {
+        self.control(stream, &Control { secrets: None, behaviour: Some(behaviour) }).await;
+    }
+
+    async fn control(&self, stream: &str, control: &Control) {
+        self.send(Method::PUT, &format!("control/{stream}"), Some(control)).await.expect("the receiver can be told");
+    }
+
+    /// What a stream has received.
+    pub async fn received(&self, stream: &str) -> Received {
+        self.call::<(), _>(Method::GET, &format!("received/{stream}"), None).await.expect("the receiver answers")
+    }
+
+    /// How much a stream has received.
+    pub async fn summary(&self, stream: &str) -> Summary {
+        self.call::<(), _>(Method::GET, &format!("summary/{stream}"), None).await.expect("the receiver answers")
+    }
+
+    /// Waits until a stream has acknowledged so many different events.
+    pub async fn wait_for(&self, stream: &str, acknowledged: u64) -> Summary {
+        let patience = std::time::Duration::from_secs(120);
+        eventually_for(patience, &format!("{acknowledged} events at {stream}"), async || {
+            let summary = self.summary(stream).await;
+            if summary.acknowledged >= acknowledged { Ok(summary) } else { Err(format!("{summary:?}")) }
+        })
+        .await
+    }
+
+    /// Posts to a Webhook's ingest Service from inside the cluster.
+    pub async fn post(&self, webhook: &str, token: Option<&str>, content_type: &str, body: &str) -> Published {
+        let request = Publish {
+            url: posthaste_crds::names::ingest_url(webhook, &self.namespace.name),
+            token: token.map(str::to_owned),
+            content_type: content_type.to_owned(),
+            body: body.to_owned(),
+        };
+        self.call(Method::POST, "publish", Some(&request)).await.expect("the receiver relays")
+    }
+
+    /// Posts one event as JSON, which must be accepted, and gives back the answer.
+    pub async fn publish(&self, webhook: &str, token: &str, event: &serde_json::Value) -> serde_json::Value {
+        let answer = self.post(webhook, Some(token), "application/json", &event.to_string()).await;
+        assert_eq!(answer.status, 202, "{}", answer.body);
+        serde_json::from_str(&answer.body).expect("the answer is JSON")
+    }
+
+    /// Posts many events, each until it is accepted.
+    pub async fn flood(&self, flood: &Flood) -> FloodResult {
+        self.call(Method::POST, "flood", Some(flood)).await.expect("the receiver floods")
+    }
+
+    async fn call<B: Serialize, R: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&B>,
+    ) -> Result<R, String> {
+        let answer = self.send(method, path, body).await?;
+        serde_json::from_str(&answer).map_err(|error| format!("{error}: {answer}"))
+    }
+
+    async fn send<B: Serialize>(&self, method: Method, path: &str, body: Option<&B>) -> Result<String, String> {
+        let uri = format!("/api/v1/namespaces/{}/services/receiver:http/proxy/{path}", self.namespace.name);
+        let body = body.map_or_else(Vec::new, |body| serde_json::to_vec(body).expect("JSON can be written"));
+        let request = Request::builder()
+            .method(method)
+            .uri(uri)
+            .header(header::CONTENT_TYPE, "application/json")
+            .body(body)
+            .expect("the request is well-formed");
+        self.namespace.client.request_text(request).await.map_err(|error| error.to_string())
+    }
+}

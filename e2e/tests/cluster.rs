@@ -1,0 +1,22 @@
+//! What users rely on, each in a namespace of its own, all at once on one cluster.
+
+#[path = "cluster/configuration.rs"]
+mod configuration;
+#[path = "cluster/deletion.rs"]
+mod deletion;
+#[path = "cluster/failing.rs"]
+mod failing;
+#[path = "cluster/fan_out.rs"]
+mod fan_out;
+#[path = "cluster/ingest.rs"]
+mod ingest;
+#[path = "cluster/keys.rs"]
+mod keys;
+#[path = "cluster/manifests.rs"]
+mod manifests;
+#[path = "cluster/ownership.rs"]
+mod ownership;
+#[path = "cluster/quickstart.rs"]
+mod quickstart;
+#[path = "cluster/rights.rs"]
+mod rights;

@@ -1,0 +1,103 @@
+//! What Posthaste costs the API server, by its own request metrics.
+
+use std::time::{Duration, Instant};
+
+use posthaste_e2e::{
+    cluster::{
+        Chart, ReceiverPod, eventually_for, in_namespace,
+        manifests::{SECRET_1, endpoint, keys, webhook},
+        requests,
+    },
+    receiver::Behaviour,
+};
+use serde_json::json;
+
+/// Requests that a cluster makes without Posthaste: the node's heartbeat, and tests' own.
+const NOT_OURS: [&str; 3] = ["leases/", "nodes/status", "events/"];
+
+#[tokio::test]
+async fn an_idle_installation_writes_nothing_but_its_lease() {
+    Chart::ensure().await;
+    in_namespace("idle", async |namespace| {
+        let receiver = ReceiverPod::start(namespace).await;
+        receiver.secrets("acme", &[SECRET_1]).await;
+        namespace.start_webhook("shop", &endpoint("shop", "acme", "")).await;
+        namespace.wait_for("whe/acme", "Ready").await;
+        let token = namespace.publisher("backend", "shop").await;
+        receiver.publish("shop", &token, &json!({"type": "a", "data": {}})).await;
+        receiver.wait_for("acme", 1).await;
+        // Until the last count has been written.
+        tokio::time::sleep(Duration::from_secs(25)).await;
+
+        let before = requests(&namespace.client).await;
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        let mut writes = requests(&namespace.client).await.writes_since(&before);
+        println!("writes in a minute: {writes:?}");
+        let leases: u64 = writes.iter().filter(|(what, _)| what.contains("leases/")).map(|(_, count)| count).sum();
+        writes.retain(|what, _| !NOT_OURS.iter().any(|known| what.contains(known)));
+        assert!(writes.is_empty(), "{writes:?}");
+        // The node renews every 10 s, the operator every 5 s.
+        assert!(leases <= 22, "{leases}");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn status_writes_stay_within_the_budget_while_50_endpoints_fail_and_recover() {
+    Chart::ensure().await;
+    in_namespace("budget", async |namespace| {
+        let receiver = ReceiverPod::start(namespace).await;
+        let names: Vec<_> = (0..50).map(|number| format!("target-{number}")).collect();
+        let mut manifests = webhook("shop") + &keys();
+        for name in &names {
+            manifests += &endpoint("shop", name, "");
+            receiver.secrets(name, &[SECRET_1]).await;
+        }
+        namespace.apply(&manifests).await;
+        namespace.wait_for("webhook/shop", "Ready").await;
+        let endpoints = namespace.endpoints();
+        let all = async |healthy: &str| {
+            eventually_for(Duration::from_secs(180), &format!("all are {healthy}"), async || {
+                let list = endpoints.list(&Default::default()).await.map_err(|error| error.to_string())?;
+                let count = list
+                    .items
+                    .iter()
+                    .filter_map(|endpoint| endpoint.status.as_ref()?.conditions.as_ref())
+                    .filter(|all| all.iter().any(|one| one.type_ == "Healthy" && one.status == healthy))
+                    .count();
+                if count == 50 { Ok(()) } else { Err(format!("{count} of 50")) }
+            })
+            .await;
+        };
+        all("Unknown").await;
+        let token = namespace.publisher("backend", "shop").await;
+
+        let start = Instant::now();
+        let before = requests(&namespace.client).await;
+        for (status, healthy) in [(200, "True"), (503, "False"), (200, "True")] {
+            for name in &names {
+                receiver.behave(name, Behaviour::status(status)).await;
+            }
+            for number in 0..20 {
+                let event = json!({"id": format!("{status}-{healthy}-{number}-{start:?}"), "type": "a", "data": {}});
+                let id = event["id"].as_str().unwrap_or_default().replace(|c: char| !c.is_ascii_alphanumeric(), "-");
+                receiver.publish("shop", &token, &json!({"id": id, "type": "a", "data": {}})).await;
+            }
+            all(healthy).await;
+        }
+        tokio::time::sleep(Duration::from_secs(20)).await;
+        let seconds = start.elapsed().as_secs();
+        let writes = requests(&namespace.client).await.writes_since(&before);
+        let status: u64 = writes
+            .iter()
+            .filter(|(what, _)| what.contains("webhookendpoints/status") || what.contains("webhooks/status"))
+            .map(|(_, count)| count)
+            .sum();
+        // 50 endpoints changed their health three times, each shown at once; counters have 5 a second and 20 saved up.
+        let allowed = 3 * 50 + 20 + 5 * seconds;
+        println!("{status} status writes in {seconds} s for {} attempts or more; allowed {allowed}", 3 * 20 * 50);
+        assert!(status <= allowed, "{writes:?} in {seconds} s");
+        assert!(status >= 150, "each transition was shown: {writes:?}");
+    })
+    .await;
+}

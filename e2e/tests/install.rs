@@ -1,0 +1,34 @@
+//! Installing by Helm into a cluster that knows nothing of Posthaste yet. Runs first.
+
+use posthaste_e2e::cluster::{Chart, OPERATOR_NAMESPACE, helm, kubectl};
+
+#[tokio::test]
+async fn helm_installs_into_an_empty_cluster_and_says_what_to_do_next() {
+    let crds = kubectl(&["get", "crds", "-o", "name"], "").await.ok();
+    if !crds.contains("posthaste.dev") {
+        let before = kubectl(&["get", "webhooks"], "").await.refused();
+        assert!(before.contains("doesn't have a resource type"), "{before}");
+    }
+
+    Chart::install(&[]).await;
+
+    let crds = kubectl(&["get", "crds", "-o", "name"], "").await.ok();
+    for kind in ["webhooks.posthaste.dev", "webhookendpoints.posthaste.dev"] {
+        assert!(crds.contains(kind), "{crds}");
+    }
+    let rollout = ["--namespace", OPERATOR_NAMESPACE, "rollout", "status", "deployment/posthaste", "--timeout=60s"];
+    assert!(kubectl(&rollout, "").await.ok().contains("successfully rolled out"));
+    let notes = helm(&["get", "notes", "posthaste", "--namespace", OPERATOR_NAMESPACE]).await.ok();
+    assert!(notes.contains("kubectl"), "{notes}");
+}
+
+#[tokio::test]
+async fn every_field_of_both_kinds_is_explained() {
+    Chart::ensure().await;
+    for kind in ["webhooks", "webhookendpoints"] {
+        let explained = kubectl(&["explain", kind, "--recursive"], "").await.ok();
+        assert!(explained.contains("FIELDS:"), "{explained}");
+        let spec = kubectl(&["explain", &format!("{kind}.spec")], "").await.ok();
+        assert!(!spec.contains("<no description>"), "{spec}");
+    }
+}
