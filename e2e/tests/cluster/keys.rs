@@ -76,8 +76,8 @@ async fn an_endpoint_without_keys_signs_with_a_generated_one() {
     in_namespace("generated", async |namespace| {
         let receiver = ReceiverPod::start(namespace).await;
         let manifest = endpoint("shop", "acme", "");
-        let without_keys: String =
-            manifest.lines().filter(|line| !line.contains("signing:")).map(|line| format!("{line}\n")).collect();
+        let without_keys: Vec<_> = manifest.lines().filter(|line| !line.contains("signing:")).collect();
+        let without_keys = without_keys.join("\n");
         namespace.start_webhook("shop", &without_keys).await;
         namespace.wait_for("whe/acme", "Ready").await;
         let status = namespace.get("whe/acme").await.expect("it is there")["status"].clone();
