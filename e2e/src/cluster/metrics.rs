@@ -20,6 +20,10 @@ pub async fn requests(client: &Client) -> Requests {
             let start = labels.find(&format!("{name}=\"")).map(|at| at + name.len() + 2)?;
             Some(labels[start..].split('"').next()?.to_owned())
         };
+        // A dry run changes nothing.
+        if label("dry_run").is_some_and(|dry_run| !dry_run.is_empty()) {
+            continue;
+        }
         let key = (
             label("verb").unwrap_or_default(),
             label("resource").unwrap_or_default(),
