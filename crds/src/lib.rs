@@ -8,6 +8,8 @@ pub mod crd;
 pub mod duration;
 pub mod labels;
 pub mod names;
+#[cfg(feature = "offline")]
+pub mod offline;
 pub mod quantity;
 pub mod v1alpha1;
 

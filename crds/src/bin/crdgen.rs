@@ -52,7 +52,10 @@ fn check(folder: &Path, files: Vec<File>) -> Result<(), String> {
         let path = folder.join(file.name);
         let found = fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
         if found != file.content {
-            return Err(format!("{} differs from the types in crds/src: run crdgen and commit what it writes", path.display()));
+            return Err(format!(
+                "{} differs from the types in crds/src: run crdgen and commit what it writes",
+                path.display()
+            ));
         }
     }
     Ok(())
