@@ -3,6 +3,8 @@
 //! All inheritance is resolved here: a sidecar sees effective values only. Durations are whole milliseconds, so that
 //! the contract does not depend on a text format.
 
+mod read;
+
 use std::collections::BTreeMap;
 
 use ipnet::IpNet;
@@ -10,6 +12,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::Redacted;
+
+pub use read::{ContractError, read_chunk, read_index};
 
 /// The version that this build writes. A sidecar reads this one and the one before.
 pub const CONTRACT_VERSION: u32 = 1;
@@ -35,7 +39,7 @@ pub struct Index {
     /// The chunks that hold endpoints; a chunk that is not listed holds none.
     pub chunks: Vec<ChunkRef>,
     /// UIDs of endpoints that exist but are not in a chunk (not accepted, references missing): their deliveries are
-    /// kept and wait.
+    /// kept and wait. Bounded: an endpoint that is in no list of the index at all waits just the same.
     #[serde(default)]
     pub parked: Vec<String>,
     /// Endpoints that were deleted: their pending deliveries are dropped.

@@ -22,7 +22,7 @@ use super::{DeliverySettings, Header, Signing, Target, WebhookEndpointStatus};
     derive = "PartialEq",
     doc = "One receiver of a Webhook's events: where they go, which ones, how they are signed and attempted.",
     selectable = ".spec.webhookRef.name",
-    validation = Rule::new("self.metadata.name.size() <= 63 && self.metadata.name.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')").message("metadata.name must be a DNS label: at most 63 lower case letters, digits and -"),
+    validation = Rule::new("self.metadata.name.size() <= 63 && self.metadata.name.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')").message("metadata.name must be a DNS label: at most 63 lower case letters, digits and -").field_path(".metadata.name"),
     printcolumn(name = "Webhook", type_ = "string", json_path = ".spec.webhookRef.name", description = "The Webhook whose events it receives"),
     printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status", description = "Whether events can be delivered with the current settings"),
     printcolumn(name = "Healthy", type_ = "string", json_path = ".status.conditions[?(@.type==\"Healthy\")].status", description = "Whether the receiver accepts deliveries"),
@@ -38,7 +38,7 @@ use super::{DeliverySettings, Header, Signing, Target, WebhookEndpointStatus};
     printcolumn(name = "Message", type_ = "string", json_path = ".status.conditions[?(@.type==\"Healthy\")].message", description = "What the receiver's state means", priority = 1),
 )]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("has(self.tenant) == has(oldSelf.tenant) && (!has(self.tenant) || self.tenant == oldSelf.tenant)").message("tenant cannot be changed; create another endpoint"))]
+#[x_kube(validation = Rule::new("has(self.tenant) == has(oldSelf.tenant) && (!has(self.tenant) || self.tenant == oldSelf.tenant)").message("tenant cannot be changed; create another endpoint").field_path(".tenant"))]
 pub struct WebhookEndpointSpec {
     /// The Webhook whose events this endpoint receives, in the same namespace. Cannot be changed.
     #[x_kube(validation = Rule::new("self == oldSelf").message("webhookRef cannot be changed; create another endpoint"))]
@@ -53,13 +53,14 @@ pub struct WebhookEndpointSpec {
 #[serde(rename_all = "camelCase")]
 pub struct WebhookRef {
     /// Name of the Webhook.
-    #[schemars(length(min = 1, max = 40))]
+    #[schemars(length(min = 1, max = 40), regex(pattern = r"^[a-z]([-a-z0-9]*[a-z0-9])?$"))]
     pub name: String,
 }
 
 /// An endpoint written inside its Webhook: the operator keeps a WebhookEndpoint `<webhook>-<name>` equal to it.
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq, KubeSchema)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("has(self.tenant) == has(oldSelf.tenant) && (!has(self.tenant) || self.tenant == oldSelf.tenant)").message("tenant cannot be changed; create another endpoint").field_path(".tenant"))]
 pub struct InlineEndpoint {
     /// Name of the endpoint within the Webhook.
     #[schemars(length(min = 1, max = 22), regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
@@ -83,7 +84,7 @@ pub struct EndpointSettings {
     pub description: Option<String>,
     /// Values for `${endpoint.parameters.<name>}` in header values.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 32), inner(length(max = 1024)))]
+    #[schemars(extend("maxProperties" = 32, "additionalProperties" = {"type": "string", "maxLength": 1024}))]
     #[x_kube(validation = Rule::new("self.all(name, name.matches('^[A-Za-z_][A-Za-z0-9_]{0,62}$'))").message("a parameter's name must be a letter or _ and then at most 62 letters, digits and _"))]
     pub parameters: Option<BTreeMap<String, String>>,
     /// Receives only events of this tenant; left out, it receives those of all. Cannot be changed.
@@ -93,7 +94,10 @@ pub struct EndpointSettings {
     /// Event types to receive; left out, all. `invoice.*` means every type that begins with `invoice.`; `*` stands
     /// alone or after a `.`, `:` or `/` at the end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 64), inner(length(min = 1, max = 128), regex(pattern = r"^(\*|[A-Za-z0-9_.:/-]+([.:/]\*)?)$")))]
+    #[schemars(
+        length(min = 1, max = 64),
+        inner(length(min = 1, max = 128), regex(pattern = r"^(\*|[A-Za-z0-9_.:/-]+([.:/]\*)?)$"))
+    )]
     #[x_kube(merge_strategy = kube::core::ListMerge::Set)]
     pub event_types: Option<Vec<String>>,
     /// Where deliveries go.
