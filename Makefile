@@ -1,4 +1,7 @@
 # What a developer does. The work itself is in the scripts named here.
+# Where the CustomResourceDefinitions go: plain ones for kubectl, and those of the chart.
+CRD_FOLDERS := crds/yaml charts/posthaste-crds/templates
+
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-unit test-cluster check check-format check-lints check-docs check-generated check-charts \
 	check-dependencies check-scripts generate images cluster-up cluster-down
@@ -29,7 +32,7 @@ check-docs:
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps
 
 check-generated:
-	cargo run --locked --quiet --package posthaste-crds --bin crdgen -- --check
+	cargo run --locked --quiet --package posthaste-crds --bin crdgen -- --check $(CRD_FOLDERS)
 
 check-charts:
 	e2e/cluster/cluster build helm
@@ -42,7 +45,7 @@ check-scripts:
 	.ci/check-scripts
 
 generate: ## Write what is generated: CRDs, chart snapshots
-	cargo run --locked --quiet --package posthaste-crds --bin crdgen
+	cargo run --locked --quiet --package posthaste-crds --bin crdgen -- $(CRD_FOLDERS)
 	e2e/cluster/cluster build helm
 	charts/test --update
 
