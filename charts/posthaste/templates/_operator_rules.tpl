@@ -32,11 +32,8 @@ configuration Secrets, the status of their resources, access reviews) and to pub
 - apiGroups: [""]
   resources: [secrets]
   verbs: [get, list, watch, create, patch, delete]
-# ConfigMaps that endpoints refer to.
-- apiGroups: [""]
-  resources: [configmaps]
-  verbs: [get, list, watch]
-# Children of a Webhook: whom its delivery pod runs as, the Service that events are posted to, the journal's volume.
+# Services that endpoints refer to. Children of a Webhook: whom its delivery pod runs as, the Service that events are posted
+# to, the journal's volume.
 - apiGroups: [""]
   resources: [serviceaccounts, services, persistentvolumeclaims]
   verbs: [get, list, watch, create, patch, delete]
