@@ -16,6 +16,7 @@ test: test-unit test-cluster ## Run all tests, the cluster ones included
 
 test-unit: ## Run the tests that need no cluster
 	cargo test --locked --workspace --exclude posthaste-e2e
+	cargo test --locked --package posthaste-e2e --lib --bins
 
 test-cluster: ## Run the tests against a real Kubernetes (Linux as root, or E2E_KUBECONFIG)
 	e2e/run
@@ -49,7 +50,7 @@ generate: ## Write what is generated: CRDs, chart snapshots
 	e2e/cluster/cluster build helm
 	charts/test --update
 
-images: ## Build both container images into target/images
+images: ## Build the container images into target/images
 	images/build
 
 cluster-up: ## Start the test cluster (Linux as root); prints what to export

@@ -1,4 +1,7 @@
-{{/* Prefix of the names of objects: the release's name, followed by the chart's unless that is in it already. */}}
+{{/*
+Prefix of the names of objects, and the name of the operator's own: the release's name, followed by the chart's unless that
+is in it already.
+*/}}
 {{- define "posthaste.fullname" -}}
 {{- if .Values.fullnameOverride -}}
 {{- .Values.fullnameOverride -}}
@@ -12,15 +15,10 @@
 {{- end -}}
 {{- end -}}
 
-{{/* Name of the operator's Deployment, ServiceAccount, Roles and bindings. */}}
-{{- define "posthaste.operator" -}}
-{{- include "posthaste.fullname" . }}-operator
-{{- end -}}
-
 {{/* Name of the ServiceAccount that the operator runs as. */}}
 {{- define "posthaste.serviceAccount" -}}
 {{- if .Values.serviceAccount.create -}}
-{{- default (include "posthaste.operator" .) .Values.serviceAccount.name -}}
+{{- default (include "posthaste.fullname" .) .Values.serviceAccount.name -}}
 {{- else -}}
 {{- required "serviceAccount.name is needed when serviceAccount.create is false" .Values.serviceAccount.name -}}
 {{- end -}}
@@ -33,7 +31,7 @@
 
 {{/* Labels that never change: what selectors use. */}}
 {{- define "posthaste.selectorLabels" -}}
-app.kubernetes.io/name: posthaste-operator
+app.kubernetes.io/name: posthaste
 app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end -}}
 
