@@ -58,7 +58,7 @@ async fn an_upgrade_that_replaces_the_delivery_pod_keeps_the_journal() {
         let pods = namespace.delivery_pods("shop").await;
 
         // Another log level is another pod template, as another image would be.
-        Chart::install(&["--set", "delivery.log=debug"]).await;
+        Chart::install(&["--set", "log.level=debug"]).await;
         eventually("the pod is another one", async || {
             let now = namespace.delivery_pods("shop").await;
             if now.len() == 1 && now != pods { Ok(()) } else { Err(format!("{now:?}")) }
