@@ -53,8 +53,8 @@ impl Event {
     /// # Panics
     /// When a field is longer than 4 GiB, which the limits at ingest exclude.
     pub fn encode(&self) -> Bytes {
-        let optional =
-            [(SOURCE, &self.source), (SUBJECT, &self.subject), (TENANT, &self.tenant)].map(|(bit, v)| (bit, v.as_deref()));
+        let optional = [(SOURCE, &self.source), (SUBJECT, &self.subject), (TENANT, &self.tenant)]
+            .map(|(bit, v)| (bit, v.as_deref()));
         let texts = self.id.len() + self.event_type.len() + self.time.len();
         let optionals: usize = optional.iter().filter_map(|(_, v)| *v).map(str::len).sum();
         let json = self.data.len() + self.metadata.as_ref().map_or(0, Bytes::len);
