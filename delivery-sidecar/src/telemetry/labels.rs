@@ -3,6 +3,8 @@
 use posthaste_crds::conditions::healthy;
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelSetEncoder, LabelValueEncoder};
 
+use crate::ingest::problem::Kind;
+
 /// Defines a closed set of label values with their spelling in the metrics.
 macro_rules! label_values {
     ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident => $text:literal,)+ }) => {
@@ -186,7 +188,7 @@ pub(super) struct ByStatus {
 /// `problem`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(super) struct ByProblem {
-    pub problem: &'static str,
+    pub problem: Kind,
 }
 
 /// `state`.

@@ -16,6 +16,7 @@ use super::labels::{
     ByKindAndResult, ByProblem, ByResult, ByState, ByStatus, EventResult, FAILURE_REASONS, FinalState, LoadResult,
     OTHER, PatchResult, ReviewResult, SUCCEEDED, StatusClass, StatusKind,
 };
+use crate::ingest::problem::Kind;
 
 type Histograms<L> = Family<L, Histogram, fn() -> Histogram>;
 
@@ -188,6 +189,7 @@ impl Metrics {
             of.iter().copied().for_each(create);
         }
         all(EventResult::ALL, |result| drop(self.events.get_or_create(&ByResult { result })));
+        all(Kind::ALL, |problem| drop(self.problems.get_or_create(&ByProblem { problem })));
         all(StatusClass::ALL, |status| drop(self.request_seconds.get_or_create(&ByStatus { status })));
         all(ReviewResult::ALL, |result| drop(self.reviews.get_or_create(&ByResult { result })));
         all(FinalState::ALL, |state| drop(self.deliveries.get_or_create(&ByState { state })));
@@ -214,8 +216,8 @@ impl Metrics {
     }
 
     /// Counts bytes as reserved for request bodies until what is returned is dropped.
-    pub(crate) fn body_reserved(&self, bytes: u32) -> InFlight {
-        InFlight::new(&self.body_bytes, bytes.into())
+    pub(crate) fn body_reserved(&self, bytes: usize) -> InFlight {
+        InFlight::new(&self.body_bytes, saturating(bytes as u64))
     }
 
     /// Sets the number of deliveries that have not ended.
@@ -258,6 +260,11 @@ impl InFlight {
         gauge.inc_by(amount);
         Self { gauge: gauge.clone(), amount }
     }
+
+    /// Takes over what another of the same gauge counts.
+    pub(crate) fn merge(&mut self, mut other: Self) {
+        self.amount += std::mem::take(&mut other.amount);
+    }
 }
 
 impl Drop for InFlight {
@@ -275,6 +282,7 @@ mod tests {
         let text = Metrics::new().render();
         for line in [
             r#"posthaste_ingest_events_total{result="accepted"} 0"#,
+            r#"posthaste_ingest_problems_total{problem="rate-limited"} 0"#,
             r#"posthaste_ingest_request_duration_seconds_count{status="5xx"} 0"#,
             r#"posthaste_auth_reviews_total{result="forbidden"} 0"#,
             r#"posthaste_attempts_total{result="Succeeded"} 0"#,
