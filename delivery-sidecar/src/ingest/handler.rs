@@ -26,7 +26,10 @@ use super::{
     rate::{Bucket, Refused},
     settings::Settings,
 };
-use crate::telemetry::{events::EventsHandled, labels::EventResult};
+use crate::telemetry::{
+    events::{EventsHandled, JournalFailed},
+    labels::EventResult,
+};
 
 /// Bytes of events after whose checking other tasks get a turn.
 const TURN: usize = 256 * 1024;
@@ -138,6 +141,9 @@ impl Shared {
                     self.rate.lock().unwrap_or_else(PoisonError::into_inner).give_back(limit, count);
                 }
                 self.tell(EventResult::Unavailable, u64::from(count), 0);
+                if let AcceptError::Failing(error) = &error {
+                    JournalFailed { error }.emit(&self.ingest.metrics);
+                }
                 Err(not_kept(&error))
             }
         }

@@ -196,6 +196,15 @@ mod tests {
     }
 
     #[test]
+    fn the_reference_page_has_every_kind() {
+        let page = include_str!("../../../docs/reference/ingest.md");
+        for kind in Kind::ALL {
+            let row = format!("| {} | `{}` |", kind.status().as_u16(), kind.name());
+            assert!(page.contains(&row), "{row}");
+        }
+    }
+
+    #[test]
     fn a_problem_has_the_members_of_rfc_9457() {
         let mut problem = Problem::new(Kind::InvalidEvent, "1 field is wrong.");
         problem.errors.push(FieldError { pointer: "/type".into(), detail: "is missing".into() });
