@@ -4,15 +4,22 @@
 #![allow(clippy::similar_names, reason = "context and content, change and changes are the right words")]
 
 pub mod admin;
+pub mod apply;
 pub mod args;
 pub mod backoff;
+pub mod board;
 pub mod budget;
+pub mod child_kind;
+pub mod children;
 pub mod conditions;
+pub mod events;
 pub mod key;
 pub mod lease;
 pub mod metrics;
 pub mod readiness;
+pub mod references;
 pub mod scope;
+pub mod status;
 mod sync;
 #[cfg(test)]
 mod testing;
