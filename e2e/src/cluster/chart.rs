@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use tokio::sync::OnceCell;
+use tokio::sync::{Mutex, OnceCell};
 
 use super::{helm, kubectl};
 
@@ -13,6 +13,8 @@ pub const OPERATOR_NAMESPACE: &str = "posthaste-system";
 pub struct Chart;
 
 static INSTALLED: OnceCell<()> = OnceCell::const_new();
+/// Helm refuses a second operation on a release while one is under way.
+static HELM: Mutex<()> = Mutex::const_new(());
 
 impl Chart {
     /// Installs both charts unless this process did so before.
@@ -22,6 +24,7 @@ impl Chart {
 
     /// Installs or upgrades both charts, with further arguments to `helm`.
     pub async fn install(extra: &[&str]) {
+        let _one_at_a_time = HELM.lock().await;
         let crds = charts().join("posthaste-crds");
         helm(&[
             "upgrade",
