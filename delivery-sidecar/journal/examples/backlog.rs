@@ -1,9 +1,10 @@
 //! How much a large backlog costs: `cargo run --release -p posthaste-journal --example backlog -- [events] [directory]`.
 //!
-//! Accepts events of 1 KiB for one endpoint, opens the journal again, delivers a part, and prints rates and memory. Linux
-//! only, for the memory.
+//! Accepts events of 1 KiB for one endpoint, opens the journal again in another process, delivers a half, and prints rates and
+//! memory (of Linux).
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -12,15 +13,22 @@ use posthaste_journal::{Disk, Error, Journal, NewEvent, Options, Ordinal, Outcom
 
 const BATCH: usize = 64;
 const PRODUCERS: usize = 32;
+const DELIVER: &str = "deliver";
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);
-    let events: usize = arguments.next().map_or(Ok(1_000_000), |events| events.parse())?;
+    let events = arguments.next().unwrap_or_else(|| "1000000".into());
     let directory = arguments.next().map_or_else(|| std::env::temp_dir().join("posthaste-backlog"), PathBuf::from);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build()?;
-    let result = runtime.block_on(run(events, &directory));
+    println!("empty: {}", memory());
+    if events == DELIVER {
+        return runtime.block_on(deliver(&directory));
+    }
+    runtime.block_on(accept(events.parse()?, &directory))?;
+    // Another process, so that its memory is its own.
+    let delivered = Command::new(std::env::current_exe()?).arg(DELIVER).arg(&directory).status()?;
     std::fs::remove_dir_all(&directory)?;
-    result
+    if delivered.success() { Ok(()) } else { Err(delivered.to_string().into()) }
 }
 
 fn open(directory: &Path) -> Result<(Journal, Recovered), Error> {
@@ -55,8 +63,7 @@ fn rate(count: usize, since: Instant) -> String {
     format!("{:.0}/s ({:.2?})", count as f64 / since.elapsed().as_secs_f64(), since.elapsed())
 }
 
-async fn run(events: usize, directory: &Path) -> Result<(), Box<dyn std::error::Error>> {
-    println!("empty: {}", memory());
+async fn accept(events: usize, directory: &Path) -> Result<(), Box<dyn std::error::Error>> {
     let (journal, _) = open(directory)?;
     let endpoint = journal.ordinal("endpoint").await?;
 
@@ -71,27 +78,31 @@ async fn run(events: usize, directory: &Path) -> Result<(), Box<dyn std::error::
     let count = all(singles).await?;
     println!("accepted {count} one by one from {PRODUCERS} producers: {}", rate(count, start));
     println!("usage: {:?}", journal.usage());
-    journal.close().await?;
+    Ok(journal.close().await?)
+}
 
+async fn deliver(directory: &Path) -> Result<(), Box<dyn std::error::Error>> {
     let start = Instant::now();
     let (journal, recovered) = open(directory)?;
+    let endpoint = recovered.endpoints.first().ok_or("there is an endpoint")?.ordinal;
     println!("opened with {} pending: {:.2?}; {}", recovered.pending.len(), start.elapsed(), memory());
-    let some: Vec<_> = recovered.pending[..recovered.pending.len() / 2].to_vec();
+    let half = recovered.pending.len() / 2;
+    let first = recovered.pending.first().ok_or("there is a backlog")?.seq;
     drop(recovered);
     println!("after the caller has taken over: {}", memory());
 
     let start = Instant::now();
     let mut slowest = Duration::ZERO;
-    for pending in &some {
+    for seq in first..first + half as u64 {
         let asked = Instant::now();
-        journal.read(pending.seq)?.ok_or("it is pending")?;
+        journal.read(seq)?.ok_or("it is pending")?;
         let kind = OutcomeKind::Succeeded { status: 200 };
-        let outcome = Outcome { seq: pending.seq, endpoint, at_ms: 1_800_000_000_001, attempts: 1, kind };
+        let outcome = Outcome { seq, endpoint, at_ms: 1_800_000_000_001, attempts: 1, kind };
         journal.record(outcome).await;
         slowest = slowest.max(asked.elapsed());
     }
     journal.flush().await?;
-    println!("read and finished {}: {}, the slowest {slowest:.2?}", some.len(), rate(some.len(), start));
+    println!("read and finished {half}: {}, the slowest {slowest:.2?}", rate(half, start));
     println!("usage: {:?}; {}", journal.usage(), memory());
     Ok(journal.close().await?)
 }

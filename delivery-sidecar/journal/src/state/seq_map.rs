@@ -33,6 +33,14 @@ impl<V> Chunk<V> {
         Self { base: seq, keys: vec![0], values: vec![value] }
     }
 
+    /// The first of many that come in order.
+    fn of_many(seq: Seq, value: V) -> Self {
+        let mut chunk = Self { base: seq, keys: Vec::with_capacity(FULL), values: Vec::with_capacity(FULL) };
+        chunk.keys.push(0);
+        chunk.values.push(value);
+        chunk
+    }
+
     fn key(&self, seq: Seq) -> Option<u32> {
         u32::try_from(seq.checked_sub(self.base)?).ok()
     }
@@ -112,7 +120,7 @@ impl<V> SeqMap<V> {
             chunk.values.insert(place, value);
         } else if place == FULL {
             // Numbers that come in order leave full chunks behind, not halves.
-            self.chunks.insert(at + 1, Chunk::of(seq, value));
+            self.chunks.insert(at + 1, Chunk::of_many(seq, value));
         } else {
             let upper = chunk.split_off(FULL / 2);
             self.chunks.insert(at + 1, upper);
