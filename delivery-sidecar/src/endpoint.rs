@@ -1,11 +1,14 @@
 //! An endpoint, ready for delivering to: everything that can be parsed once is parsed here.
 
-use std::{sync::Arc, time::Duration};
+mod compile;
+#[cfg(test)]
+pub(crate) mod fixture;
+
+use std::{fmt, sync::Arc, time::Duration};
 
 use posthaste_delivery_config::{DeliveryPolicy, TargetKind, template::Template};
 
-/// An endpoint with its URL parsed, its keys decoded and its templates compiled.
-#[derive(Debug)]
+/// An endpoint with its URL parsed, its keys decoded and its templates compiled. `Debug` shows what may be logged.
 pub struct Endpoint {
     /// Its identity.
     pub uid: Arc<str>,
@@ -44,7 +47,6 @@ pub struct Endpoint {
 }
 
 /// Where a header's value comes from.
-#[derive(Debug)]
 pub enum HeaderSource {
     /// The same each time.
     Literal(http::HeaderValue),
@@ -61,4 +63,29 @@ pub struct Key {
     pub key: posthaste_signing::SymmetricKey,
     /// From this time on it does not sign, in milliseconds since the epoch.
     pub not_after_ms: Option<i64>,
+}
+
+impl Endpoint {
+    /// The keys that sign at this time (milliseconds since the Unix epoch), in order.
+    pub fn active_keys(&self, now_ms: i64) -> impl Iterator<Item = &Key> {
+        self.keys.iter().filter(move |key| key.is_active(now_ms))
+    }
+}
+
+impl fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Endpoint")
+            .field("uid", &self.uid)
+            .field("name", &self.name)
+            .field("generation", &self.generation)
+            .field("display_url", &self.display_url)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Key {
+    /// Whether it signs at this time, in milliseconds since the Unix epoch. At `not_after_ms` it no longer does.
+    pub fn is_active(&self, now_ms: i64) -> bool {
+        self.not_after_ms.is_none_or(|end| now_ms < end)
+    }
 }

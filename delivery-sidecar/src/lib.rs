@@ -16,6 +16,7 @@ pub mod route;
 pub mod run;
 pub mod schedule;
 pub mod send;
+pub mod serve;
 pub mod shutdown;
 pub mod standalone;
 pub mod telemetry;

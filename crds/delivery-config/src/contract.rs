@@ -169,7 +169,13 @@ pub struct StatusBudget {
 
 impl Default for StatusBudget {
     fn default() -> Self {
-        Self { mode: StatusMode::Full, per_second: 5.0, burst: 20.0, programmed_per_second: 50.0, min_interval_ms: 10_000 }
+        Self {
+            mode: StatusMode::Full,
+            per_second: 5.0,
+            burst: 20.0,
+            programmed_per_second: 50.0,
+            min_interval_ms: 10_000,
+        }
     }
 }
 

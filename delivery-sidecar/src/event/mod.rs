@@ -1,5 +1,9 @@
 //! An event as it was accepted, and its form in the journal.
 
+mod codec;
+
+pub use codec::DecodeError;
+
 use bytes::Bytes;
 
 /// An accepted event. In spirit a CloudEvent; see docs/design for the meaning of the fields.

@@ -1,0 +1,93 @@
+//! Events about requests at ingest. None of them holds a token, a payload or an event's id.
+
+use std::time::Duration;
+
+use http::StatusCode;
+use tracing::{debug, warn};
+
+use crate::telemetry::{
+    Metrics,
+    labels::{ByProblem, ByResult, ByStatus, EventResult, ReviewResult},
+};
+
+/// A request was answered.
+#[derive(Debug)]
+pub struct RequestFinished {
+    /// The answer's status.
+    pub status: StatusCode,
+    /// The kind of problem, when the request was refused as a whole.
+    pub problem: Option<&'static str>,
+    /// From its headers to its answer.
+    pub elapsed: Duration,
+}
+
+impl RequestFinished {
+    /// Logs and counts it.
+    pub fn emit(&self, metrics: &Metrics) {
+        let status = self.status.as_u16();
+        if let Some(problem) = self.problem {
+            metrics.problems.get_or_create(&ByProblem { problem }).inc();
+            if self.status.is_server_error() {
+                warn!(status, problem, "request refused");
+            } else {
+                debug!(status, problem, "request refused");
+            }
+        }
+        let class = ByStatus { status: self.status.into() };
+        metrics.request_seconds.get_or_create(&class).observe(self.elapsed.as_secs_f64());
+    }
+}
+
+/// Events of a request came to the same result.
+#[derive(Debug)]
+pub struct EventsHandled {
+    /// The result.
+    pub result: EventResult,
+    /// How many.
+    pub events: u64,
+    /// Deliveries that they were routed to; 0 unless they are new.
+    pub deliveries: u64,
+}
+
+impl EventsHandled {
+    /// Logs and counts them.
+    pub fn emit(&self, metrics: &Metrics) {
+        metrics.events.get_or_create(&ByResult { result: self.result }).inc_by(self.events);
+        metrics.deliveries_created.inc_by(self.deliveries);
+        debug!(result = self.result.as_str(), events = self.events, deliveries = self.deliveries, "events handled");
+    }
+}
+
+/// The API server was asked about a token.
+#[derive(Debug)]
+pub struct ReviewFinished<'a> {
+    /// Its answer.
+    pub result: ReviewResult,
+    /// Whose token it is, where that is known.
+    pub user: Option<&'a str>,
+    /// What went wrong, where something did.
+    pub error: Option<&'a str>,
+}
+
+impl ReviewFinished<'_> {
+    /// Logs and counts it.
+    pub fn emit(&self, metrics: &Metrics) {
+        metrics.reviews.get_or_create(&ByResult { result: self.result }).inc();
+        let result = self.result.as_str();
+        match self.error {
+            Some(error) => warn!(result, user = self.user, error, "token could not be reviewed"),
+            None => debug!(result, user = self.user, "token reviewed"),
+        }
+    }
+}
+
+/// A request needed no review, because the answer for its token was still remembered.
+#[derive(Debug)]
+pub struct TokenRemembered;
+
+impl TokenRemembered {
+    /// Counts it.
+    pub fn emit(&self, metrics: &Metrics) {
+        metrics.review_cache_hits.inc();
+    }
+}

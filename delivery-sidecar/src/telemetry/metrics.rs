@@ -1,0 +1,313 @@
+//! The metrics and their names. Changed only by the structs in [`super::events`] and the gauges' setters here.
+
+use std::{
+    fmt,
+    sync::{Arc, atomic::AtomicU64},
+};
+
+use posthaste_journal::Usage;
+use prometheus_client::{
+    encoding::text,
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram, info::Info},
+    registry::{Registry, Unit},
+};
+
+use super::labels::{
+    ByKindAndResult, ByProblem, ByResult, ByState, ByStatus, EventResult, FAILURE_REASONS, FinalState, LoadResult,
+    OTHER, PatchResult, ReviewResult, SUCCEEDED, StatusClass, StatusKind,
+};
+
+type Histograms<L> = Family<L, Histogram, fn() -> Histogram>;
+
+/// Upper bounds of the durations at ingest, in seconds: a sync of the journal is a fraction of a millisecond, and a
+/// request may wait for memory for seconds.
+const INGEST_SECONDS: [f64; 13] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
+/// Upper bounds of an attempt's duration, in seconds.
+const ATTEMPT_SECONDS: [f64; 12] = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 15.0, 30.0];
+
+/// All metrics of the process. Cheap to clone; clones share their values.
+#[derive(Clone)]
+pub struct Metrics {
+    registry: Arc<Registry>,
+    pub(super) events: Family<ByResult<EventResult>, Counter>,
+    pub(super) deliveries_created: Counter,
+    pub(super) problems: Family<ByProblem, Counter>,
+    pub(super) request_seconds: Histograms<ByStatus>,
+    body_bytes: Gauge,
+    pub(super) reviews: Family<ByResult<ReviewResult>, Counter>,
+    pub(super) review_cache_hits: Counter,
+    pub(super) attempts: Family<ByResult<&'static str>, Counter>,
+    pub(super) attempt_seconds: Histogram,
+    in_flight: Gauge,
+    pub(super) deliveries: Family<ByState, Counter>,
+    pending: Gauge,
+    endpoints: Gauge,
+    pub(super) journal_sync_errors: Counter,
+    pub(super) journal_cut_bytes: Counter,
+    journal_used: Gauge<u64, AtomicU64>,
+    journal_live: Gauge<u64, AtomicU64>,
+    journal_max: Gauge<u64, AtomicU64>,
+    journal_refusing: Gauge,
+    pub(super) patches: Family<ByKindAndResult, Counter>,
+    status_waiting: Gauge,
+    pub(super) loads: Family<ByResult<LoadResult>, Counter>,
+}
+
+impl fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Metrics").finish_non_exhaustive()
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Metrics {
+    /// Every metric at zero, with all its labels, so that a rate can be taken from the first event on.
+    pub fn new() -> Self {
+        let mut registry = Registry::with_prefix("posthaste");
+        registry.register(
+            "build",
+            "The version of this process",
+            Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]),
+        );
+        let mut metrics = Self {
+            registry: Arc::default(),
+            events: Family::default(),
+            deliveries_created: Counter::default(),
+            problems: Family::default(),
+            request_seconds: Family::new_with_constructor(|| Histogram::new(INGEST_SECONDS)),
+            body_bytes: Gauge::default(),
+            reviews: Family::default(),
+            review_cache_hits: Counter::default(),
+            attempts: Family::default(),
+            attempt_seconds: Histogram::new(ATTEMPT_SECONDS),
+            in_flight: Gauge::default(),
+            deliveries: Family::default(),
+            pending: Gauge::default(),
+            endpoints: Gauge::default(),
+            journal_sync_errors: Counter::default(),
+            journal_cut_bytes: Counter::default(),
+            journal_used: Gauge::default(),
+            journal_live: Gauge::default(),
+            journal_max: Gauge::default(),
+            journal_refusing: Gauge::default(),
+            patches: Family::default(),
+            status_waiting: Gauge::default(),
+            loads: Family::default(),
+        };
+        metrics.register_ingest(&mut registry);
+        metrics.register_delivery(&mut registry);
+        metrics.register_journal(&mut registry);
+        metrics.register_status(&mut registry);
+        metrics.registry = Arc::new(registry);
+        metrics.create_series();
+        metrics
+    }
+
+    fn register_ingest(&self, to: &mut Registry) {
+        to.register("ingest_events", "Events that clients sent, by what became of them", self.events.clone());
+        to.register(
+            "ingest_deliveries",
+            "Deliveries that accepted events were routed to",
+            self.deliveries_created.clone(),
+        );
+        to.register("ingest_problems", "Requests that were refused as a whole, by problem", self.problems.clone());
+        to.register_with_unit(
+            "ingest_request_duration",
+            "From a request's headers to its answer",
+            Unit::Seconds,
+            self.request_seconds.clone(),
+        );
+        to.register_with_unit(
+            "ingest_bodies",
+            "Memory reserved for requests in progress",
+            Unit::Bytes,
+            self.body_bytes.clone(),
+        );
+        to.register("auth_reviews", "Tokens reviewed by the API server, by result", self.reviews.clone());
+        to.register(
+            "auth_cache_hits",
+            "Requests whose token needed no review, because an answer was still remembered",
+            self.review_cache_hits.clone(),
+        );
+    }
+
+    fn register_delivery(&self, to: &mut Registry) {
+        to.register("attempts", "Delivery attempts that ended, by result", self.attempts.clone());
+        to.register_with_unit(
+            "attempt_duration",
+            "Time of one attempt, the response's body included",
+            Unit::Seconds,
+            self.attempt_seconds.clone(),
+        );
+        to.register("attempts_in_flight", "Delivery attempts in progress", self.in_flight.clone());
+        to.register("deliveries", "Deliveries that ended, by final state", self.deliveries.clone());
+        to.register("deliveries_pending", "Deliveries that have not ended", self.pending.clone());
+        to.register("endpoints", "Endpoints in the configuration that runs", self.endpoints.clone());
+    }
+
+    fn register_journal(&self, to: &mut Registry) {
+        to.register(
+            "journal_sync_errors",
+            "Times that the journal could not be synced to its disk",
+            self.journal_sync_errors.clone(),
+        );
+        to.register_with_unit(
+            "journal_cut",
+            "Torn ends of files that were cut off when the journal was opened; never anything that was synced",
+            Unit::Bytes,
+            self.journal_cut_bytes.clone(),
+        );
+        to.register_with_unit("journal_used", "Size of the journal's files", Unit::Bytes, self.journal_used.clone());
+        to.register_with_unit(
+            "journal_live",
+            "Of the journal's files, what is still needed",
+            Unit::Bytes,
+            self.journal_live.clone(),
+        );
+        to.register_with_unit("journal_max", "Most that the journal may use", Unit::Bytes, self.journal_max.clone());
+        to.register(
+            "journal_refusing",
+            "1 while events are refused because the journal is full or its disk fails",
+            self.journal_refusing.clone(),
+        );
+    }
+
+    fn register_status(&self, to: &mut Registry) {
+        to.register("status_patches", "Writes to the status of resources, by kind and result", self.patches.clone());
+        to.register("status_waiting", "Objects whose status waits to be written", self.status_waiting.clone());
+        to.register("configuration_loads", "Configurations that were read, by result", self.loads.clone());
+    }
+
+    fn create_series(&self) {
+        fn all<T: Copy>(of: &[T], create: impl Fn(T)) {
+            of.iter().copied().for_each(create);
+        }
+        all(EventResult::ALL, |result| drop(self.events.get_or_create(&ByResult { result })));
+        all(StatusClass::ALL, |status| drop(self.request_seconds.get_or_create(&ByStatus { status })));
+        all(ReviewResult::ALL, |result| drop(self.reviews.get_or_create(&ByResult { result })));
+        all(FinalState::ALL, |state| drop(self.deliveries.get_or_create(&ByState { state })));
+        all(LoadResult::ALL, |result| drop(self.loads.get_or_create(&ByResult { result })));
+        all(&[SUCCEEDED, OTHER], |result| drop(self.attempts.get_or_create(&ByResult { result })));
+        all(FAILURE_REASONS, |result| drop(self.attempts.get_or_create(&ByResult { result })));
+        for &kind in StatusKind::ALL {
+            all(PatchResult::ALL, |result| drop(self.patches.get_or_create(&ByKindAndResult { kind, result })));
+        }
+    }
+
+    /// All metrics as OpenMetrics text.
+    pub fn render(&self) -> String {
+        let mut text = String::new();
+        // Writing to a string does not fail, and neither do the encoders of our own labels.
+        text::encode(&mut text, &self.registry).expect("metrics encode into memory");
+        text
+    }
+
+    /// Counts an attempt as in flight until what is returned is dropped.
+    #[must_use = "the attempt counts as in flight for as long as this is kept"]
+    pub fn attempt_started(&self) -> InFlight {
+        InFlight::new(&self.in_flight, 1)
+    }
+
+    /// Counts bytes as reserved for request bodies until what is returned is dropped.
+    pub(crate) fn body_reserved(&self, bytes: u32) -> InFlight {
+        InFlight::new(&self.body_bytes, bytes.into())
+    }
+
+    /// Sets the number of deliveries that have not ended.
+    pub fn set_pending(&self, deliveries: u64) {
+        self.pending.set(saturating(deliveries));
+    }
+
+    /// Sets the number of endpoints in the configuration that runs.
+    pub fn set_endpoints(&self, endpoints: usize) {
+        self.endpoints.set(saturating(endpoints as u64));
+    }
+
+    /// Sets what the journal uses.
+    pub fn set_journal_usage(&self, usage: &Usage) {
+        self.journal_used.set(usage.used);
+        self.journal_live.set(usage.live);
+        self.journal_max.set(usage.max);
+        self.journal_refusing.set(usage.refusing.into());
+    }
+
+    /// Sets the number of objects whose status waits to be written.
+    pub fn set_status_waiting(&self, objects: usize) {
+        self.status_waiting.set(saturating(objects as u64));
+    }
+}
+
+fn saturating(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+/// Something that counts in a gauge for as long as this lives.
+#[derive(Debug)]
+pub struct InFlight {
+    gauge: Gauge,
+    amount: i64,
+}
+
+impl InFlight {
+    fn new(gauge: &Gauge, amount: i64) -> Self {
+        gauge.inc_by(amount);
+        Self { gauge: gauge.clone(), amount }
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.gauge.dec_by(self.amount);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_series_is_there_from_the_start() {
+        let text = Metrics::new().render();
+        for line in [
+            r#"posthaste_ingest_events_total{result="accepted"} 0"#,
+            r#"posthaste_ingest_request_duration_seconds_count{status="5xx"} 0"#,
+            r#"posthaste_auth_reviews_total{result="forbidden"} 0"#,
+            r#"posthaste_attempts_total{result="Succeeded"} 0"#,
+            r#"posthaste_attempts_total{result="DNSError"} 0"#,
+            r#"posthaste_deliveries_total{state="deadLettered"} 0"#,
+            r#"posthaste_status_patches_total{kind="WebhookEndpoint",result="throttled"} 0"#,
+            r#"posthaste_configuration_loads_total{result="refused"} 0"#,
+            "posthaste_journal_used_bytes 0",
+            "posthaste_journal_cut_bytes_total 0",
+            "# EOF",
+        ] {
+            assert!(text.lines().any(|l| l == line), "{line} is missing in\n{text}");
+        }
+    }
+
+    #[test]
+    fn an_attempt_is_in_flight_until_its_guard_is_dropped() {
+        let metrics = Metrics::new();
+        let guards = [metrics.attempt_started(), metrics.attempt_started()];
+        assert!(metrics.render().contains("posthaste_attempts_in_flight 2\n"));
+        drop(guards);
+        assert!(metrics.render().contains("posthaste_attempts_in_flight 0\n"));
+    }
+
+    #[test]
+    fn the_journals_usage_is_shown() {
+        let metrics = Metrics::new();
+        metrics.set_journal_usage(&Usage { used: 3, live: 2, max: 9, refusing: true });
+        let text = metrics.render();
+        for line in
+            ["posthaste_journal_live_bytes 2\n", "posthaste_journal_max_bytes 9\n", "posthaste_journal_refusing 1\n"]
+        {
+            assert!(text.contains(line), "{line}");
+        }
+    }
+}
