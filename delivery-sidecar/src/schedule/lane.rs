@@ -226,7 +226,7 @@ mod tests {
     #[test]
     fn nothing_starts_while_suspended_parked_gone_or_paused_and_nothing_is_lost() {
         let blocks: [fn(&mut Lane); 3] = [
-            |lane| drop(lane.configure(LaneSettings { suspend: true, ..settings() })),
+            |lane| assert!(!lane.configure(LaneSettings { suspend: true, ..settings() })),
             |lane| lane.parked = true,
             |lane| lane.gone = Some(Gone { generation: 1, url_fingerprint: 1 }),
         ];
