@@ -116,7 +116,9 @@ mod tests {
 
     #[test]
     fn reads_the_texts_of_gep_2257() {
-        for (text, milliseconds) in [("0s", 0), ("250ms", 250), ("90s", 90_000), ("1h30m", 5_400_000), ("2160h", 7_776_000_000)] {
+        for (text, milliseconds) in
+            [("0s", 0), ("250ms", 250), ("90s", 90_000), ("1h30m", 5_400_000), ("2160h", 7_776_000_000)]
+        {
             assert_eq!(text.parse::<Duration>().unwrap().as_std().as_millis(), milliseconds, "{text}");
         }
     }

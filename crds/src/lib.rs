@@ -7,6 +7,7 @@ pub mod conditions;
 pub mod duration;
 pub mod labels;
 pub mod names;
+pub mod quantity;
 pub mod v1alpha1;
 
 pub use duration::Duration;

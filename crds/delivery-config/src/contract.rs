@@ -3,6 +3,8 @@
 //! All inheritance is resolved here: a sidecar sees effective values only. Durations are whole milliseconds, so that
 //! the contract does not depend on a text format.
 
+mod read;
+
 use std::collections::BTreeMap;
 
 use ipnet::IpNet;
@@ -10,6 +12,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::Redacted;
+
+pub use read::{ContractError, read_chunk, read_index};
 
 /// The version that this build writes. A sidecar reads this one and the one before.
 pub const CONTRACT_VERSION: u32 = 1;

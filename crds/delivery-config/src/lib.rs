@@ -9,6 +9,8 @@
 //! looked up.
 
 pub mod contract;
+pub mod defaults;
+mod hash;
 pub mod render;
 pub mod resolve;
 pub mod secret;
@@ -18,4 +20,5 @@ pub use contract::{
     AddressPolicy, Authentication, CONTRACT_VERSION, Chunk, ChunkRef, DeliveryPolicy, Endpoint, HeaderValue, Index,
     Limits, RateLimit, RetryPolicy, SigningKey, StatusBudget, StatusMode, Target, TargetKind, Tombstone, WebhookConfig,
 };
+pub use render::{Rendered, render};
 pub use secret::Redacted;

@@ -93,7 +93,10 @@ pub struct EndpointSettings {
     /// Event types to receive; left out, all. `invoice.*` means every type that begins with `invoice.`; `*` stands
     /// alone or after a `.`, `:` or `/` at the end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 64), inner(length(min = 1, max = 128), regex(pattern = r"^(\*|[A-Za-z0-9_.:/-]+([.:/]\*)?)$")))]
+    #[schemars(
+        length(min = 1, max = 64),
+        inner(length(min = 1, max = 128), regex(pattern = r"^(\*|[A-Za-z0-9_.:/-]+([.:/]\*)?)$"))
+    )]
     #[x_kube(merge_strategy = kube::core::ListMerge::Set)]
     pub event_types: Option<Vec<String>>,
     /// Where deliveries go.

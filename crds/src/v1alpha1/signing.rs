@@ -1,7 +1,7 @@
 //! How deliveries are signed.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use kube::{KubeSchema};
+use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 

@@ -1,7 +1,7 @@
 //! What the operator and the delivery sidecar write back. Every field is optional and has one writer.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
-use kube::{KubeSchema};
+use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 

@@ -1,0 +1,41 @@
+//! What holds where neither an endpoint nor its Webhook says anything.
+//!
+//! These are no defaults in the schema: a defaulted field would hide that it can be inherited.
+
+use std::time::Duration;
+
+/// Time limit of one whole attempt.
+pub const TIMEOUT: Duration = Duration::from_secs(15);
+/// Delays before the second, third, ... attempt: 5s, 5m, 30m, 2h, 5h, 10h, 14h, 20h, 24h.
+pub const RETRY_SCHEDULE: [Duration; 9] = [
+    Duration::from_secs(5),
+    Duration::from_mins(5),
+    Duration::from_mins(30),
+    Duration::from_hours(2),
+    Duration::from_hours(5),
+    Duration::from_hours(10),
+    Duration::from_hours(14),
+    Duration::from_hours(20),
+    Duration::from_hours(24),
+];
+/// By up to how many percent a delay is lengthened at random.
+pub const JITTER_PERCENT: u32 = 10;
+/// Attempts in flight to one endpoint.
+pub const CONCURRENCY: u32 = 8;
+/// Largest event in bytes.
+pub const MAX_PAYLOAD_BYTES: u32 = 262_144;
+/// For how long an event's id is remembered.
+pub const IDEMPOTENCY_WINDOW: Duration = Duration::from_hours(24);
+/// Attempts in flight over all endpoints of a Webhook.
+pub const IN_FLIGHT: u32 = 1024;
+/// Endpoints of a Webhook that receive events.
+pub const ENDPOINTS: u32 = 10_000;
+/// Size of the journal's volume claim, in bytes.
+pub const VOLUME_BYTES: u64 = 10 << 30;
+/// Size limit of the journal's emptyDir, in bytes.
+pub const EMPTY_DIR_BYTES: u64 = 1 << 30;
+
+/// Bytes that the journal may use on a volume of this size: four fifths, so that the volume never runs full.
+pub const fn journal_bytes(volume: u64) -> u64 {
+    volume / 5 * 4
+}

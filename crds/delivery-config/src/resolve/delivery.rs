@@ -1,0 +1,98 @@
+//! How deliveries are attempted, with every field inherited.
+
+use std::time;
+
+use posthaste_crds::{
+    Duration,
+    v1alpha1::{Backoff, DeliverySettings, Retry},
+};
+
+use crate::{DeliveryPolicy, RetryPolicy, defaults};
+
+/// Fills in each field from the endpoint, else its Webhook's defaults, else the built-in ones. A schedule, or
+/// `maxAttempts` with `backoff`, is one choice: whoever makes it first, in that order, makes it whole.
+pub(super) fn resolve(own: Option<&DeliverySettings>, inherited: Option<&DeliverySettings>) -> DeliveryPolicy {
+    let levels = || own.into_iter().chain(inherited);
+    let retries = || levels().filter_map(|settings| settings.retry.as_ref());
+    DeliveryPolicy {
+        timeout_ms: milliseconds(
+            levels().find_map(|settings| settings.timeout.as_ref()).map_or(defaults::TIMEOUT, Duration::as_std),
+        ),
+        retry: RetryPolicy {
+            schedule_ms: retries()
+                .find_map(schedule)
+                .unwrap_or_else(|| defaults::RETRY_SCHEDULE.into_iter().map(milliseconds).collect()),
+            jitter_percent: retries().find_map(|retry| retry.jitter).unwrap_or(defaults::JITTER_PERCENT),
+        },
+        concurrency: levels().find_map(|settings| settings.concurrency).unwrap_or(defaults::CONCURRENCY),
+    }
+}
+
+/// The delays that this level asks for, if it asks for any.
+fn schedule(retry: &Retry) -> Option<Vec<u64>> {
+    if let Some(schedule) = &retry.schedule {
+        return Some(schedule.iter().map(|delay| milliseconds(delay.as_std())).collect());
+    }
+    Some(expand(retry.max_attempts?, retry.backoff.as_ref()?))
+}
+
+/// `base`, `base * factor`, ... up to `max`: one delay fewer than there are attempts.
+fn expand(max_attempts: u32, backoff: &Backoff) -> Vec<u64> {
+    let (base, max) = (milliseconds(backoff.base.as_std()), milliseconds(backoff.max.as_std()));
+    let next = |delay: &u64| Some(delay.saturating_mul(backoff.factor.into()).min(max));
+    std::iter::successors(Some(base.min(max)), next).take(max_attempts.saturating_sub(1) as usize).collect()
+}
+
+/// Saturating; the longest duration of a resource is far below.
+pub(crate) fn milliseconds(duration: time::Duration) -> u64 {
+    duration.as_millis().try_into().unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(yaml: serde_json::Value) -> DeliverySettings {
+        serde_json::from_value(yaml).unwrap()
+    }
+
+    #[test]
+    fn nothing_set_means_the_documented_defaults() {
+        let policy = resolve(None, None);
+        assert_eq!((policy.timeout_ms, policy.concurrency, policy.retry.jitter_percent), (15_000, 8, 10));
+        let minute = 60_000;
+        let hour = 60 * minute;
+        let expected = [5_000, 5 * minute, 30 * minute, 2 * hour, 5 * hour, 10 * hour, 14 * hour, 20 * hour, 24 * hour];
+        assert_eq!(policy.retry.schedule_ms, expected);
+    }
+
+    #[test]
+    fn each_field_is_inherited_on_its_own() {
+        let own = settings(serde_json::json!({"timeout": "3s", "retry": {"jitter": 0}}));
+        let inherited = settings(serde_json::json!(
+            {"timeout": "9s", "concurrency": 2, "retry": {"jitter": 50, "schedule": ["1s", "1m30s"]}}
+        ));
+        let policy = resolve(Some(&own), Some(&inherited));
+        assert_eq!((policy.timeout_ms, policy.concurrency, policy.retry.jitter_percent), (3_000, 2, 0));
+        assert_eq!(policy.retry.schedule_ms, [1_000, 90_000]);
+    }
+
+    #[test]
+    fn an_empty_schedule_means_no_retries_and_hides_the_inherited_one() {
+        let own = settings(serde_json::json!({"retry": {"schedule": []}}));
+        let inherited =
+            settings(serde_json::json!({"retry": {"maxAttempts": 3, "backoff": {"base": "1s", "max": "9s"}}}));
+        assert!(resolve(Some(&own), Some(&inherited)).retry.schedule_ms.is_empty());
+    }
+
+    #[test]
+    fn attempts_with_backoff_become_a_schedule() {
+        let own = settings(serde_json::json!(
+            {"retry": {"maxAttempts": 6, "backoff": {"base": "1s", "factor": 3, "max": "10s"}}}
+        ));
+        let inherited = settings(serde_json::json!({"retry": {"schedule": ["1h"]}}));
+        assert_eq!(resolve(Some(&own), Some(&inherited)).retry.schedule_ms, [1_000, 3_000, 9_000, 10_000, 10_000]);
+        let once = settings(serde_json::json!({"retry": {"maxAttempts": 1, "backoff": {"base": "1s", "max": "10s"}}}));
+        assert!(resolve(Some(&once), None).retry.schedule_ms.is_empty());
+    }
+}
