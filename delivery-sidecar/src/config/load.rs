@@ -2,13 +2,13 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fmt::Write,
     sync::Arc,
 };
 
-use posthaste_delivery_config::{self as contract, CONTRACT_VERSION, Chunk, ChunkRef, Index, Tombstone, WebhookConfig};
-use serde::Deserialize;
-use sha2::{Digest, Sha256};
+use posthaste_delivery_config::{
+    ChunkRef, Tombstone, WebhookConfig,
+    contract::{self, ContractError},
+};
 
 use super::Source;
 use crate::{endpoint::Endpoint, route::Interest};
@@ -85,7 +85,7 @@ struct KnownChunk {
 impl Loader {
     /// Reads what an index names. On an error nothing is remembered of it.
     pub async fn load(&mut self, index: &[u8], source: &dyn Source) -> Result<Loaded, LoadError> {
-        let index = parse_index(index)?;
+        let index = contract::read_index(index).map_err(|error| LoadError::Invalid(error.to_string()))?;
         let mut chunks = BTreeMap::new();
         for chunk in &index.chunks {
             let known = match self.chunks.get(&chunk.number).filter(|known| known.hash == chunk.hash) {
@@ -111,36 +111,16 @@ impl Loader {
     }
 }
 
-fn parse_index(text: &[u8]) -> Result<Index, LoadError> {
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Version {
-        contract_version: u32,
-    }
-    // serde_json's message names a place and an expectation; it can also quote a value, which the index has none of
-    // that are secret.
-    let invalid = |error: serde_json::Error| LoadError::Invalid(format!("the index cannot be read: {error}"));
-    let Version { contract_version } = serde_json::from_slice(text).map_err(invalid)?;
-    if contract_version != CONTRACT_VERSION && (contract_version == 0 || contract_version + 1 != CONTRACT_VERSION) {
-        return Err(LoadError::Invalid(format!(
-            "the configuration is of version {contract_version}, and this sidecar reads version {CONTRACT_VERSION} and \
-             the one before: run the operator and the sidecar of one release"
-        )));
-    }
-    serde_json::from_slice(text).map_err(invalid)
-}
-
 async fn read_chunk(chunk: &ChunkRef, source: &dyn Source) -> Result<KnownChunk, LoadError> {
     let number = chunk.number;
     let text = source.chunk(number).await.map_err(LoadError::Read)?.ok_or(LoadError::Mismatch(number))?;
-    if hex_sha256(&text) != chunk.hash {
-        return Err(LoadError::Mismatch(number));
-    }
-    // Only the place is told: the message itself may quote a secret.
-    let chunk_content: Chunk = serde_json::from_slice(&text).map_err(|error| {
-        LoadError::Invalid(format!("chunk {number} cannot be read: line {}, column {}", error.line(), error.column()))
+    let content = contract::read_chunk(&text, &chunk.hash).map_err(|error| match error {
+        ContractError::Hash { .. } => LoadError::Mismatch(number),
+        ContractError::Version { .. } | ContractError::Malformed { .. } => {
+            LoadError::Invalid(format!("chunk {number}: {error}"))
+        }
     })?;
-    let endpoints = chunk_content.endpoints.iter().map(|endpoint| Arc::new(loaded_endpoint(endpoint))).collect();
+    let endpoints = content.endpoints.iter().map(|endpoint| Arc::new(loaded_endpoint(endpoint))).collect();
     Ok(KnownChunk { hash: chunk.hash.clone(), endpoints })
 }
 
@@ -155,14 +135,6 @@ pub(crate) fn loaded_endpoint(endpoint: &contract::Endpoint) -> LoadedEndpoint {
         interest: Interest { tenant: endpoint.tenant.clone(), event_types: endpoint.event_types.clone() },
         compiled: Endpoint::compile(endpoint).map(Arc::new),
     }
-}
-
-pub(super) fn hex_sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().fold(String::with_capacity(64), |mut text, byte| {
-        // Writing to a String does not fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 #[cfg(test)]
@@ -211,7 +183,7 @@ mod tests {
     async fn an_endpoint_that_cannot_be_used_says_why_and_hinders_no_other() {
         let written = Written::default();
         let mut bad = endpoint("bad");
-        bad.target.url = contract::Redacted::new("ftp://secret.example");
+        bad.target.url = posthaste_delivery_config::Redacted::new("ftp://secret.example");
         written.write(1, &[(0, vec![bad, endpoint("good")])]);
         let loaded = Loader::default().load(&written.current_index(), &written).await.unwrap();
         let error = loaded.endpoints[0].compiled.as_ref().unwrap_err();
@@ -223,7 +195,7 @@ mod tests {
     async fn an_unknown_version_is_refused_with_what_to_do() {
         let error = Loader::default().load(br#"{"contractVersion": 99}"#, &Written::default()).await.unwrap_err();
         assert!(!error.is_transient());
-        assert!(error.to_string().contains("version 99") && error.to_string().contains("one release"), "{error}");
+        assert!(error.to_string().contains("version 99") && error.to_string().contains("same release"), "{error}");
     }
 
     #[tokio::test]
@@ -235,8 +207,4 @@ mod tests {
         assert!(matches!(&error, LoadError::Invalid(text) if !text.contains("whsec")), "{error}");
     }
 
-    #[test]
-    fn hashes_are_lower_case_hex() {
-        assert_eq!(hex_sha256(b""), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
-    }
 }

@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    fmt::Write,
     sync::{Mutex, PoisonError},
 };
 
@@ -11,7 +12,9 @@ use posthaste_delivery_config::{
     RetryPolicy, SigningKey, StatusBudget, Target, TargetKind, WebhookConfig,
 };
 
-use super::{Source, load::hex_sha256};
+use sha2::{Digest, Sha256};
+
+use super::Source;
 
 /// A key of 32 bytes in base64.
 pub(crate) const KEY: &str = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
@@ -138,4 +141,11 @@ impl Source for Written {
         self.reads.lock().unwrap_or_else(PoisonError::into_inner).push(number);
         Box::pin(async move { Ok(self.get(Some(number))) })
     }
+}
+
+fn hex_sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().fold(String::new(), |mut text, byte| {
+        write!(text, "{byte:02x}").expect("a String takes all");
+        text
+    })
 }

@@ -1,1 +1,5 @@
-//! x
+//! The whole delivery from manifests, without a cluster.
+
+mod columns;
+mod documents;
+mod keys;
