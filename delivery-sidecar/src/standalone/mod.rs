@@ -3,3 +3,4 @@
 mod columns;
 mod documents;
 mod keys;
+mod manifests;
