@@ -1,6 +1,28 @@
 //! Sends one attempt and says what came of it. Knows nothing of retries, lanes or the journal.
+//!
+//! An attempt's way: [`request`] (render, sign) -> [`sender`] -> the [`clients`] -> [`guard`] (resolve, check every
+//! address by the [`address_policy`]) -> the receiver -> [`classify`] (what the answer or the error means). The pure
+//! parts are `address_policy`, `classify`, `failure`, `request` and `retry_after`.
+
+pub mod address_policy;
+mod classify;
+mod clients;
+mod failure;
+mod guard;
+mod request;
+pub mod resolve;
+mod retry_after;
+mod sender;
+mod system_resolver;
+
+#[cfg(test)]
+mod tests;
 
 use std::time::Duration;
+
+pub use crate::render::Attempt;
+pub use classify::MAX_RETRY_AFTER;
+pub use sender::{MAX_RESPONSE_BYTES, Sender, SetupError};
 
 /// What came of one attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,7 +45,7 @@ pub enum Verdict {
     Failed {
         /// Why, with one of the reasons of `Healthy`; the message never contains a secret.
         failure: posthaste_journal::Failure,
-        /// What the receiver asked for by `Retry-After`, if it did.
+        /// What the receiver asked for by `Retry-After`, if it did; at most [`MAX_RETRY_AFTER`].
         retry_after: Option<Duration>,
         /// What follows from it.
         class: FailureClass,

@@ -1,0 +1,33 @@
+//! What the Webhook's configuration says about ingest. Swapped as a whole when the configuration changes; a request
+//! sees the settings of the moment at which it began.
+
+use posthaste_delivery_config::{Authentication, RateLimit, WebhookConfig};
+
+use super::catalogue::Catalogue;
+
+/// The settings.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settings {
+    /// Who may post events.
+    pub authentication: Authentication,
+    /// The event types that are accepted; `None` accepts any well-formed type.
+    pub catalogue: Option<Catalogue>,
+    /// Most bytes of one event's JSON text.
+    pub max_payload_bytes: usize,
+    /// For how long ids are remembered, in milliseconds.
+    pub idempotency_window_ms: i64,
+    /// Most accepted events per time.
+    pub event_rate: Option<RateLimit>,
+}
+
+impl From<&WebhookConfig> for Settings {
+    fn from(config: &WebhookConfig) -> Self {
+        Self {
+            authentication: config.authentication,
+            catalogue: config.event_types.clone().map(Catalogue::new),
+            max_payload_bytes: config.max_payload_bytes as usize,
+            idempotency_window_ms: i64::try_from(config.idempotency_window_ms).unwrap_or(i64::MAX),
+            event_rate: config.limits.event_rate,
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! IPv6 addresses that stand for IPv4 addresses: a gateway or the kernel sends their packets there.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+/// What a connection to the address reaches: the address itself, or the IPv4 addresses inside of it. Teredo has two:
+/// the relay's server and the client behind it.
+pub fn stands_for(address: IpAddr) -> (IpAddr, Option<IpAddr>) {
+    let IpAddr::V6(v6) = address else { return (address, None) };
+    let [s0, s1, s2, s3, s4, s5, s6, s7] = v6.segments();
+    match [s0, s1, s2, s3, s4, s5] {
+        // The unspecified and the loopback address are no IPv4-compatible ones.
+        _ if v6 == Ipv6Addr::UNSPECIFIED || v6 == Ipv6Addr::LOCALHOST => (address, None),
+        // IPv4-compatible (RFC 4291, 2.5.5.1), -mapped (2.5.5.2), -translated (RFC 2765) and NAT64 (RFC 6052).
+        [0, 0, 0, 0, 0, 0] | [0, 0, 0, 0, 0, 0xffff] | [0, 0, 0, 0, 0xffff, 0] | [0x64, 0xff9b, 0, 0, 0, 0] => {
+            (ipv4(s6, s7), None)
+        }
+        // 6to4 (RFC 3056).
+        [0x2002, ..] => (ipv4(s1, s2), None),
+        // Teredo (RFC 4380): the client's address has its bits flipped.
+        [0x2001, 0, ..] => (ipv4(s2, s3), Some(ipv4(!s6, !s7))),
+        _ => (address, None),
+    }
+}
+
+fn ipv4(high: u16, low: u16) -> IpAddr {
+    Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low)).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_form_gives_the_ipv4_address_inside() {
+        for (text, first, second) in [
+            ("203.0.113.9", "203.0.113.9", None),
+            ("::ffff:10.1.2.3", "10.1.2.3", None),
+            ("::10.1.2.3", "10.1.2.3", None),
+            ("::ffff:0:10.1.2.3", "10.1.2.3", None),
+            ("64:ff9b::10.1.2.3", "10.1.2.3", None),
+            ("2002:a01:203::1", "10.1.2.3", None),
+            ("2001:0:a01:203:8000:ffff:f5fe:fdfc", "10.1.2.3", Some("10.1.2.3")),
+            ("::", "::", None),
+            ("::1", "::1", None),
+            ("64:ff9b:1::10.1.2.3", "64:ff9b:1::10.1.2.3", None),
+            ("2001:db8::10.1.2.3", "2001:db8::10.1.2.3", None),
+        ] {
+            let parsed = |text: &str| text.parse::<IpAddr>().unwrap();
+            assert_eq!(stands_for(parsed(text)), (parsed(first), second.map(parsed)), "{text}");
+        }
+    }
+}
