@@ -133,6 +133,8 @@ pub struct Engine {
     in_flight: usize,
     /// Those of `in_flight` whose endpoint fails.
     failing_in_flight: usize,
+    /// Deliveries that are not finished, of all lanes that were not dropped.
+    pending: u64,
 }
 
 #[derive(Debug, Default)]
@@ -170,6 +172,7 @@ impl Engine {
             draining: false,
             in_flight: 0,
             failing_in_flight: 0,
+            pending: 0,
         }
     }
 
@@ -188,6 +191,7 @@ impl Engine {
                 } else {
                     scheduled.lane.push_waiting(delivery.seq, delivery.attempts, delivery.due_ms);
                 }
+                self.pending += 1;
             }
         }
     }
@@ -217,6 +221,11 @@ impl Engine {
     /// Attempts in flight.
     pub fn in_flight(&self) -> usize {
         self.in_flight
+    }
+
+    /// Deliveries that are not finished, over all endpoints.
+    pub fn pending(&self) -> u64 {
+        self.pending
     }
 
     /// No delivery waits that could be attempted without anyone's doing: all are finished, or their endpoints are
@@ -265,6 +274,7 @@ impl Engine {
                 self.settle(ordinal, now_ms, effects);
             }
         }
+        self.pending += kept as u64;
         if let Some(event) = event {
             self.cache.insert(seq, event, kept);
         }
@@ -302,6 +312,9 @@ impl Engine {
         }
         let was_gone = lane.gone;
         let kind = conclude(lane, running, ended_ms, verdict, now_ms, &mut self.random);
+        if !matches!(kind, OutcomeKind::Retry { .. }) {
+            self.pending -= 1;
+        }
         if let Some(gone) = lane.gone.filter(|_| was_gone.is_none()) {
             effects.push(Effect::Remember { ordinal, memo: gone.to_memo() });
         }
@@ -345,12 +358,17 @@ impl Engine {
             *slot = Slot::Dropped;
             return;
         };
+        if scheduled.lane.dropped {
+            return;
+        }
         let timer = scheduled.timer.take();
+        let pending = scheduled.lane.pending() as u64;
         scheduled.lane.dropped = true;
         scheduled.lane.clear();
         if scheduled.lane.in_flight() == 0 {
             *slot = Slot::Dropped;
         }
+        self.pending -= pending;
         self.timers.reset(ordinal, timer, None);
     }
 

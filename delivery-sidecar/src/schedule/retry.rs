@@ -5,8 +5,7 @@ use std::time::Duration;
 use posthaste_delivery_config::RetryPolicy;
 use rand::{Rng, RngExt};
 
-/// However long a receiver asks to be left alone, it is for at most this long.
-pub const RETRY_AFTER_MAX: Duration = Duration::from_hours(24);
+use crate::send::MAX_RETRY_AFTER;
 
 /// What follows a failed attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,9 +36,9 @@ pub fn next(
     Next::At { due_ms: ended_ms.saturating_add(i64::try_from(delay).unwrap_or(i64::MAX)) }
 }
 
-/// A `Retry-After` in milliseconds, cut to [`RETRY_AFTER_MAX`].
+/// A `Retry-After` in milliseconds, cut to [`MAX_RETRY_AFTER`].
 pub fn capped_ms(retry_after: Duration) -> u64 {
-    u64::try_from(retry_after.min(RETRY_AFTER_MAX).as_millis()).unwrap_or(u64::MAX)
+    u64::try_from(retry_after.min(MAX_RETRY_AFTER).as_millis()).unwrap_or(u64::MAX)
 }
 
 fn jittered(delay: u64, percent: u32, random: &mut impl Rng) -> u64 {

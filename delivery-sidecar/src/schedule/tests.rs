@@ -332,6 +332,7 @@ fn live(seed: u64) {
             let running = driver.running.keys().filter(|(running, _)| running == ordinal).count();
             assert!(!started_here || running <= settings.concurrency as usize, "more in flight than the endpoint's limit");
         }
+        assert_eq!(driver.engine.pending(), committed.len() as u64);
         for ordinal in (0..6).map(Ordinal) {
             let waiting = committed.iter().filter(|(committed, _)| *committed == ordinal).count() as u64;
             assert_eq!(driver.engine.view(ordinal).map_or(0, |view| view.pending), waiting, "lost or invented");
