@@ -14,3 +14,5 @@ pub const APP_NAME: &str = "app.kubernetes.io/name";
 pub const APP_NAME_DELIVERY: &str = "posthaste-delivery";
 /// Kubernetes' recommended label for the instance: the Webhook's name.
 pub const APP_INSTANCE: &str = "app.kubernetes.io/instance";
+/// Value of [`APP_NAME`] on what belongs to the whole of Posthaste, such as the CustomResourceDefinitions.
+pub const APP_NAME_VALUE: &str = "posthaste";

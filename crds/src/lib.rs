@@ -4,12 +4,16 @@
 //! sidecar and tests must spell alike.
 
 pub mod conditions;
+pub mod crd;
 pub mod duration;
 pub mod labels;
 pub mod names;
+#[cfg(feature = "offline")]
+pub mod offline;
 pub mod quantity;
 pub mod v1alpha1;
 
+pub use crd::crds;
 pub use duration::Duration;
 
 /// The API group of both kinds.

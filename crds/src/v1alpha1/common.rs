@@ -11,7 +11,7 @@ use crate::Duration;
 #[serde(rename_all = "camelCase")]
 pub struct SecretKeyRef {
     /// Name of the Secret, in the namespace of this resource.
-    #[schemars(length(min = 1, max = 253))]
+    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$"))]
     pub name: String,
     /// Key in the Secret's data.
     #[schemars(length(min = 1, max = 253), regex(pattern = r"^[-._a-zA-Z0-9]+$"))]
@@ -31,6 +31,7 @@ pub struct Header {
     /// `attempt`, such as `${endpoint.parameters.region}` or `${event.type}`; write `$${` for a literal `${`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 4096))]
+    #[x_kube(validation = Rule::new(r"self.matches('^[\\t -~]*$')").message("value must be visible ASCII, spaces and tabs, on one line"))]
     pub value: Option<String>,
     /// Where to take the value from instead.
     #[serde(default, skip_serializing_if = "Option::is_none")]

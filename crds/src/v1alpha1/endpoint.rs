@@ -53,13 +53,14 @@ pub struct WebhookEndpointSpec {
 #[serde(rename_all = "camelCase")]
 pub struct WebhookRef {
     /// Name of the Webhook.
-    #[schemars(length(min = 1, max = 40))]
+    #[schemars(length(min = 1, max = 40), regex(pattern = r"^[a-z]([-a-z0-9]*[a-z0-9])?$"))]
     pub name: String,
 }
 
 /// An endpoint written inside its Webhook: the operator keeps a WebhookEndpoint `<webhook>-<name>` equal to it.
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq, KubeSchema)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("has(self.tenant) == has(oldSelf.tenant) && (!has(self.tenant) || self.tenant == oldSelf.tenant)").message("tenant cannot be changed; create another endpoint"))]
 pub struct InlineEndpoint {
     /// Name of the endpoint within the Webhook.
     #[schemars(length(min = 1, max = 22), regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
@@ -83,7 +84,7 @@ pub struct EndpointSettings {
     pub description: Option<String>,
     /// Values for `${endpoint.parameters.<name>}` in header values.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 32), inner(length(max = 1024)))]
+    #[schemars(extend("maxProperties" = 32, "additionalProperties" = {"type": "string", "maxLength": 1024}))]
     #[x_kube(validation = Rule::new("self.all(name, name.matches('^[A-Za-z_][A-Za-z0-9_]{0,62}$'))").message("a parameter's name must be a letter or _ and then at most 62 letters, digits and _"))]
     pub parameters: Option<BTreeMap<String, String>>,
     /// Receives only events of this tenant; left out, it receives those of all. Cannot be changed.

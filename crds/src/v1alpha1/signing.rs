@@ -17,6 +17,7 @@ pub struct Signing {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 4))]
     #[x_kube(merge_strategy = kube::core::ListMerge::Map(vec!["id".into()]))]
+    #[x_kube(validation = Rule::new("self.exists(key, !has(key.notAfter))").message("at least one key must have no notAfter: when all have expired, nothing could be signed"))]
     pub keys: Option<Vec<SigningKey>>,
 }
 

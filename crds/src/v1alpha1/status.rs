@@ -17,6 +17,7 @@ pub struct WebhookStatus {
     pub replicas: Option<i32>,
     /// Label selector of the delivery pods, for the scale subresource.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 253))]
     pub selector: Option<String>,
     /// Where events are posted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -54,6 +55,7 @@ pub struct WebhookStatus {
 pub struct Address {
     /// URL inside the cluster.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 2048))]
     pub url: Option<String>,
 }
 
@@ -63,6 +65,7 @@ pub struct Address {
 pub struct ConfigurationStatus {
     /// Changes whenever what is loaded changes, a rotated Secret included.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
     pub revision: Option<String>,
 }
 
@@ -81,6 +84,7 @@ pub struct EndpointCounts {
     pub suspended: Option<i64>,
     /// `healthy/all`, for `kubectl get`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 32))]
     pub display: Option<String>,
 }
 
@@ -116,15 +120,19 @@ pub struct WebhookDeliveryStatus {
 #[serde(rename_all = "camelCase")]
 pub struct TargetStatus {
     /// Name of the endpoint.
+    #[schemars(length(max = 253))]
     pub name: String,
     /// Origin of its URL; nothing of a URL that comes from a Secret.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 2048))]
     pub url: Option<String>,
     /// Whether its receiver accepts deliveries.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 16))]
     pub healthy: Option<String>,
     /// Why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
     pub reason: Option<String>,
     /// Events delivered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -175,10 +183,12 @@ pub struct WebhookEndpointStatus {
 pub struct EndpointSigningStatus {
     /// The Secret of a generated key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 253))]
     pub secret_name: Option<String>,
     /// Ids of the keys that the delivery sidecar signs with.
     #[serde(default, rename = "activeKeyIDs", skip_serializing_if = "Option::is_none")]
     #[x_kube(merge_strategy = kube::core::ListMerge::Atomic)]
+    #[schemars(length(max = 16), inner(length(max = 63)))]
     pub active_key_ids: Option<Vec<String>>,
 }
 
@@ -233,8 +243,10 @@ pub struct LastFailure {
     pub status_code: Option<i32>,
     /// The kind of failure: one of the reasons of `Healthy`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
     pub reason: Option<String>,
     /// What happened.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1024))]
     pub message: Option<String>,
 }

@@ -19,6 +19,7 @@ pub struct Target {
     #[x_kube(validation = Rule::new("!isURL(self) || url(self).getHostname() != ''").message("url must name a host"))]
     #[x_kube(validation = Rule::new("!self.matches('^[a-z]+://[^/?#]*@')").message("url must not contain a user name or password; use a header with a value from a Secret"))]
     #[x_kube(validation = Rule::new("!self.contains('#')").message("url must not have a fragment"))]
+    #[x_kube(validation = Rule::new(r"!self.matches('[\\s\\\\]')").message("url must not contain spaces or backslashes"))]
     pub url: Option<String>,
     /// Takes the URL from a Secret, for URLs that are secrets themselves. Nothing of it is shown in status.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -38,6 +38,9 @@ use crate::Duration;
     printcolumn(name = "Message", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].message", description = "What the state means", priority = 1),
 )]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("(has(self.journal) && has(self.journal.storage) && has(self.journal.storage.emptyDir)) == (has(oldSelf.journal) && has(oldSelf.journal.storage) && has(oldSelf.journal.storage.emptyDir))").message("journal.storage cannot change between volumeClaim and emptyDir: pending events would be lost"))]
+#[x_kube(validation = Rule::new("(has(self.journal) && has(self.journal.storage) && has(self.journal.storage.volumeClaim) && has(self.journal.storage.volumeClaim.className) ? self.journal.storage.volumeClaim.className : '') == (has(oldSelf.journal) && has(oldSelf.journal.storage) && has(oldSelf.journal.storage.volumeClaim) && has(oldSelf.journal.storage.volumeClaim.className) ? oldSelf.journal.storage.volumeClaim.className : '')").message("journal.storage.volumeClaim.className cannot be changed"))]
+#[x_kube(validation = Rule::new("quantity(has(self.journal) && has(self.journal.storage) && has(self.journal.storage.volumeClaim) ? string(self.journal.storage.volumeClaim.size) : '10Gi').compareTo(quantity(has(oldSelf.journal) && has(oldSelf.journal.storage) && has(oldSelf.journal.storage.volumeClaim) ? string(oldSelf.journal.storage.volumeClaim.size) : '10Gi')) >= 0").message("journal.storage.volumeClaim.size may only grow; left out, it is 10Gi"))]
 pub struct WebhookSpec {
     /// The catalogue of event types. Left out, any well-formed type is accepted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -171,6 +174,7 @@ pub struct Journal {
     /// Most bytes that the journal may use; when they are used up, new events are answered 503. Default: four fifths
     /// of the volume.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[x_kube(validation = Rule::new("quantity(string(self)).compareTo(quantity('16Mi')) >= 0").message("maxBytes must be at least 16Mi"))]
     pub max_bytes: Option<Quantity>,
 }
 
@@ -186,7 +190,6 @@ pub enum JournalType {
 #[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("has(self.volumeClaim) != has(self.emptyDir)").message("set exactly one of volumeClaim and emptyDir"))]
-#[x_kube(validation = Rule::new("has(self.volumeClaim) == has(oldSelf.volumeClaim)").message("storage cannot change between volumeClaim and emptyDir: pending events would be lost"))]
 pub struct JournalStorage {
     /// A PersistentVolumeClaim that outlives pods.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -199,14 +202,13 @@ pub struct JournalStorage {
 /// A PersistentVolumeClaim for the journal.
 #[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, KubeSchema)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("has(self.className) == has(oldSelf.className) && (!has(self.className) || self.className == oldSelf.className)").message("className cannot be changed"))]
 pub struct VolumeClaim {
     /// Size of the volume. May only grow.
-    #[x_kube(validation = Rule::new("quantity(self).compareTo(quantity(oldSelf)) >= 0").message("size may only grow"))]
+    #[x_kube(validation = Rule::new("quantity(string(self)).compareTo(quantity('16Mi')) >= 0").message("size must be at least 16Mi"))]
     pub size: Quantity,
     /// Storage class. Default: the cluster's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 253))]
+    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$"))]
     pub class_name: Option<String>,
 }
 
@@ -216,5 +218,6 @@ pub struct VolumeClaim {
 pub struct EmptyDir {
     /// The most that it may hold. Default 1Gi.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[x_kube(validation = Rule::new("quantity(string(self)).compareTo(quantity('16Mi')) >= 0").message("sizeLimit must be at least 16Mi"))]
     pub size_limit: Option<Quantity>,
 }

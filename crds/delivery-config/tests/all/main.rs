@@ -1,0 +1,6 @@
+//! The whole way from manifests to configuration Secrets and back.
+
+mod contract;
+mod fixtures;
+mod render;
+mod verdict;

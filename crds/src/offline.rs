@@ -1,0 +1,155 @@
+//! What an API server would say to a manifest, without one.
+//!
+//! In its order: fields that the schema does not know (as `kubectl` refuses them), the schema itself, keys of lists
+//! that occur twice, then the CEL rules. Rules come last and only for what has the right shape, since they are written
+//! for that.
+//!
+//! # Caveats
+//! Rules are evaluated by another implementation of CEL than the API server's, and URLs are parsed by another parser: a
+//! manifest that passes here can still be refused there for an odd spelling. `metadata` is checked only as far as our
+//! own rules do. Core types that are embedded (affinity, tolerations, resources) are checked by shape alone, as the API
+//! server does until the pod is made.
+
+mod keys;
+mod path;
+mod rules;
+mod shape;
+mod unknown;
+
+use std::fmt;
+
+use serde_json::Value;
+
+use crate::{GROUP, crds};
+
+/// Something in a manifest that is refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// Which field, such as `spec.headers[0].name`. Empty for the whole manifest.
+    pub field: String,
+    /// What is wrong with it and what would be right.
+    pub message: String,
+}
+
+impl Problem {
+    fn new(field: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { field: field.into(), message: message.into() }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.field.as_str() {
+            "" => f.write_str(&self.message),
+            field => write!(f, "{field}: {}", self.message),
+        }
+    }
+}
+
+/// Checks a manifest of kind `Webhook` or `WebhookEndpoint` that is created.
+///
+/// # Errors
+/// Everything that is wrong with it; never empty.
+pub fn validate(manifest: &Value) -> Result<(), Vec<Problem>> {
+    check(manifest, None)
+}
+
+/// Checks a manifest that replaces `old`, which must be of the same kind.
+///
+/// # Errors
+/// Everything that is wrong with it or with the change; never empty.
+pub fn validate_update(old: &Value, new: &Value) -> Result<(), Vec<Problem>> {
+    check(new, Some(old))
+}
+
+fn check(manifest: &Value, old: Option<&Value>) -> Result<(), Vec<Problem>> {
+    let schema = schema_of(manifest).map_err(|problem| vec![problem])?;
+    let mut problems = unknown::fields(&schema, manifest);
+    problems.extend(shape::check(&schema, manifest));
+    problems.extend(keys::check(&schema, manifest));
+    if problems.is_empty() {
+        problems = rules::check(&schema, manifest, old);
+    }
+    if problems.is_empty() { Ok(()) } else { Err(problems) }
+}
+
+/// The schema of the version and kind that a manifest says it is.
+fn schema_of(manifest: &Value) -> Result<Value, Problem> {
+    let says = |field: &str| manifest.get(field).and_then(Value::as_str).unwrap_or_default();
+    let crds = crds();
+    let kinds: Vec<&str> = crds.iter().map(|crd| crd.spec.names.kind.as_str()).collect();
+    let crd = crds.iter().find(|crd| crd.spec.names.kind == says("kind")).ok_or_else(|| {
+        Problem::new("kind", format!("{:?} is not a kind of {GROUP}: write {}", says("kind"), kinds.join(" or ")))
+    })?;
+    let versions = || crd.spec.versions.iter().map(|version| (format!("{GROUP}/{}", version.name), version));
+    let (_, version) = versions().find(|(name, _)| name == says("apiVersion")).ok_or_else(|| {
+        let known: Vec<String> = versions().map(|(name, _)| name).collect();
+        Problem::new(
+            "apiVersion",
+            format!("{:?} is not a version of {GROUP}: write {}", says("apiVersion"), known.join(" or ")),
+        )
+    })?;
+    let schema = version.schema.as_ref().and_then(|validation| validation.open_api_v3_schema.as_ref());
+    serde_json::to_value(schema).map_err(|error| Problem::new("", error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn messages(result: Result<(), Vec<Problem>>) -> Vec<String> {
+        result.unwrap_err().iter().map(Problem::to_string).collect()
+    }
+
+    fn endpoint(spec: &Value) -> Value {
+        json!({"apiVersion": "posthaste.dev/v1alpha1", "kind": "WebhookEndpoint", "metadata": {"name": "oak"}, "spec": spec})
+    }
+
+    #[test]
+    fn another_kind_or_version_is_answered_with_the_right_ones() {
+        assert_eq!(
+            messages(validate(&json!({"kind": "Hook"}))),
+            ["kind: \"Hook\" is not a kind of posthaste.dev: write Webhook or WebhookEndpoint"]
+        );
+        assert_eq!(
+            messages(validate(&json!({"kind": "Webhook", "apiVersion": "posthaste.dev/v1"}))),
+            ["apiVersion: \"posthaste.dev/v1\" is not a version of posthaste.dev: write posthaste.dev/v1alpha1"]
+        );
+    }
+
+    #[test]
+    fn a_misspelt_field_is_answered_with_the_one_that_was_meant() {
+        let spec =
+            json!({"webhookRef": {"name": "trees"}, "target": {"URL": "https://receiver.example/"}, "enable": true});
+        assert_eq!(
+            messages(validate(&endpoint(&spec))),
+            [
+                "spec.enable: unknown field \"spec.enable\"; did you mean enabled?",
+                "spec.target.URL: unknown field \"spec.target.URL\"; did you mean url?"
+            ]
+        );
+    }
+
+    #[test]
+    fn all_problems_are_told_at_once() {
+        let spec = json!({"webhookRef": {}, "target": {"url": 5}, "eventTypes": [], "suspend": "yes"});
+        assert_eq!(messages(validate(&endpoint(&spec))).len(), 4);
+    }
+
+    #[test]
+    fn entries_of_a_list_are_compared_with_the_old_entry_of_the_same_key() {
+        let webhook = |endpoints: Value| json!({"apiVersion": "posthaste.dev/v1alpha1", "kind": "Webhook", "metadata": {"name": "trees"}, "spec": {"endpoints": endpoints}});
+        let entry = |name: &str, tenant: &str| json!({"name": name, "tenant": tenant, "target": {"url": "https://receiver.example/"}});
+        let old = webhook(json!([entry("ash", "a"), entry("oak", "o")]));
+        assert_eq!(
+            validate_update(&old, &webhook(json!([entry("new", "n"), entry("oak", "o"), entry("ash", "a")]))),
+            Ok(())
+        );
+        assert_eq!(
+            messages(validate_update(&old, &webhook(json!([entry("oak", "a")])))),
+            ["spec.endpoints[0]: tenant cannot be changed; create another endpoint"]
+        );
+    }
+}
