@@ -8,7 +8,7 @@ use ipnet::IpNet;
 use jiff::Timestamp;
 use posthaste_crds::v1alpha1::{Authentication, Webhook, WebhookEndpoint};
 use posthaste_delivery_config::{
-    AddressPolicy, Rendered, StatusBudget, render,
+    AddressPolicy, Rendered, StatusBudget, StatusMode, render,
     render::{Configuration, EndpointOutcome, Input},
     resolve::{Lookup, Outcome, Service, generated_key},
 };
@@ -19,6 +19,15 @@ use super::{
     manifests::Manifests,
 };
 use crate::{args::ServiceAddress, config::Source};
+
+/// Status is written to memory, where nobody has to be spared.
+const MEMORY: StatusBudget = StatusBudget {
+    mode: StatusMode::Full,
+    per_second: 100_000.0,
+    burst: 100_000.0,
+    programmed_per_second: 100_000.0,
+    min_interval_ms: 0,
+};
 
 /// What the command line says about the surroundings.
 #[derive(Clone, Debug)]
@@ -108,7 +117,7 @@ pub fn resolve(
         endpoints: &references,
         lookup: &lookup,
         address_policy: &AddressPolicy { allow: allowed(surroundings), deny: Vec::new() },
-        status: &StatusBudget::default(),
+        status: &MEMORY,
         previous: None,
         acknowledged: None,
         now,
