@@ -12,14 +12,14 @@ use url::Url;
 use super::{Endpoint, HeaderSource, Key};
 use crate::render::{MAX_HEADER_BYTES, header_value};
 
-/// Headers that a user cannot set: they are the sender's own, or belong to the connection and its framing.
-const RESERVED: [HeaderName; 17] = [
+/// Headers that a user cannot set, as the resource's schema says too: they are the sender's own, or belong to the
+/// connection and its framing.
+const RESERVED: [HeaderName; 15] = [
     header::CONNECTION,
     header::CONTENT_LENGTH,
     header::CONTENT_TYPE,
     header::EXPECT,
     header::HOST,
-    HeaderName::from_static("http2-settings"),
     HeaderName::from_static("keep-alive"),
     header::PROXY_AUTHORIZATION,
     HeaderName::from_static("proxy-connection"),
@@ -27,7 +27,6 @@ const RESERVED: [HeaderName; 17] = [
     header::TRAILER,
     header::TRANSFER_ENCODING,
     header::UPGRADE,
-    header::VIA,
     HeaderName::from_static(standard_webhooks::ID_HEADER),
     HeaderName::from_static(standard_webhooks::TIMESTAMP_HEADER),
     HeaderName::from_static(standard_webhooks::SIGNATURE_HEADER),

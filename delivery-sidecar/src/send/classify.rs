@@ -9,7 +9,7 @@ use posthaste_journal::Failure;
 use super::{FailureClass, Verdict};
 
 /// Longest time that a receiver can ask to wait. What asks for more is heard as this.
-pub const MAX_RETRY_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
+pub const MAX_RETRY_AFTER: Duration = Duration::from_hours(24);
 
 /// The verdict on an answer with this status, whose `Retry-After` was this.
 pub fn answer(status: StatusCode, retry_after: Option<Duration>) -> Verdict {
@@ -125,7 +125,7 @@ mod tests {
 
     #[test]
     fn a_retry_after_throttles_whatever_failed_except_gone() {
-        let minute = Some(Duration::from_secs(60));
+        let minute = Some(Duration::from_mins(1));
         assert_eq!(failed(500, Some(60)).2, minute);
         assert_eq!(failed(500, Some(60)).3, FailureClass::Throttle);
         assert_eq!(failed(404, Some(60)).3, FailureClass::Throttle);

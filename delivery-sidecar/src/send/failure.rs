@@ -9,7 +9,7 @@ use posthaste_crds::conditions::healthy;
 use posthaste_journal::Failure;
 use rustls::CertificateError;
 
-use super::{address_policy::Blocked, resolve::ResolveError};
+use super::{address_policy::Blocked, request::RequestError, resolve::ResolveError};
 
 /// Why no usable answer came, from the client's error. `status` is that of the answer, if one had begun.
 pub fn from_client(error: &reqwest::Error, status: Option<u16>) -> Failure {
@@ -42,7 +42,7 @@ pub fn blocked(blocked: Blocked) -> Failure {
 }
 
 /// The request cannot be made.
-pub fn unsendable(problem: impl ToString) -> Failure {
+pub fn unsendable(problem: &RequestError) -> Failure {
     failure(None, healthy::RENDER_ERROR, problem.to_string())
 }
 

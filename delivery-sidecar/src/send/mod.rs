@@ -1,7 +1,7 @@
 //! Sends one attempt and says what came of it. Knows nothing of retries, lanes or the journal.
 //!
-//! An attempt's way: [`request`] (render, sign) -> [`sender`] -> the [`clients`] -> [`guard`] (resolve, check every
-//! address by the [`address_policy`]) -> the receiver -> [`classify`] (what the answer or the error means). The pure
+//! An attempt's way: `request` (render, sign) -> `sender` -> the `clients` -> `guard` (resolve, check every
+//! address by the `address_policy`) -> the receiver -> `classify` (what the answer or the error means). The pure
 //! parts are `address_policy`, `classify`, `failure`, `request` and `retry_after`.
 
 pub mod address_policy;

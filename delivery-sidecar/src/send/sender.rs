@@ -53,24 +53,25 @@ impl Sender {
     /// # Errors
     /// Only when the resolver or the HTTP client cannot be set up on this machine at all.
     pub fn new(policy: &config::AddressPolicy) -> Result<Self, SetupError> {
-        Self::with_resolver(policy, Arc::new(SystemResolver::new()?))
+        Self::with_resolver(policy, SystemResolver::new()?)
     }
 
     /// A sender with a resolver of the caller's.
     ///
     /// # Errors
     /// As [`Self::new`].
-    pub fn with_resolver(policy: &config::AddressPolicy, resolver: Arc<dyn Resolve>) -> Result<Self, SetupError> {
-        Self::assemble(policy, &resolver, bundled_roots())
+    pub fn with_resolver(policy: &config::AddressPolicy, resolver: impl Resolve) -> Result<Self, SetupError> {
+        Self::assemble(policy, resolver, bundled_roots())
     }
 
     pub(super) fn assemble(
         policy: &config::AddressPolicy,
-        resolver: &Arc<dyn Resolve>,
+        resolver: impl Resolve,
         roots: RootCertStore,
     ) -> Result<Self, SetupError> {
         let policy = Arc::new(AddressPolicy::compile(policy));
-        let clients = Clients::new(resolver, &policy, roots)?;
+        let resolver: Arc<dyn Resolve> = Arc::new(resolver);
+        let clients = Clients::new(&resolver, &policy, roots)?;
         Ok(Self { policy, clients })
     }
 

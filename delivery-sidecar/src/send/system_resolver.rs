@@ -2,7 +2,8 @@
 //! `/etc/hosts`, both read once.
 //!
 //! It differs from the C library's resolver in that the hosts file is asked for each name of the search list when its
-//! turn comes, not for the bare name before all; and `localhost` is loopback whatever the files say (RFC 6761).
+//! turn comes, not for the bare name before all; and that names under `localhost` which the hosts file does not have
+//! are loopback without a question to DNS (RFC 6761).
 
 use std::{
     net::{IpAddr, Ipv4Addr},
@@ -15,6 +16,7 @@ use hickory_resolver::{
     config::{LookupIpStrategy, NameServerConfig, ResolverConfig, ResolverOpts},
     net::{DnsError, NetError, NoRecords, runtime::TokioRuntimeProvider},
     proto::op::ResponseCode,
+    system_conf,
 };
 use tracing::warn;
 
@@ -27,7 +29,7 @@ const LOOKUP_TIMEOUT: Duration = Duration::from_secs(6);
 /// Most answers that are remembered.
 const CACHE_ENTRIES: u64 = 4096;
 /// For how long an address is remembered at most: receivers move.
-const MAX_TTL: Duration = Duration::from_secs(300);
+const MAX_TTL: Duration = Duration::from_mins(5);
 /// For how long is remembered that a name does not exist: less than the least delay of the default retry schedule, so
 /// that a second attempt asks again.
 const MAX_NEGATIVE_TTL: Duration = Duration::from_secs(4);
@@ -42,25 +44,33 @@ impl SystemResolver {
     /// # Errors
     /// When the resolver cannot be set up with this configuration.
     pub fn new() -> Result<Self, NetError> {
-        let mut builder = TokioResolver::builder_tokio().unwrap_or_else(|error| {
-            warn!(%error, "the system's DNS configuration cannot be used; asking 127.0.0.1");
-            let local = NameServerConfig::udp_and_tcp(Ipv4Addr::LOCALHOST.into());
-            let config = ResolverConfig::from_parts(None, vec![], vec![local]);
-            TokioResolver::builder_with_config(config, TokioRuntimeProvider::default())
-        });
-        bound(builder.options_mut());
+        match system_conf::read_system_conf() {
+            Ok((config, options)) => Self::with(config, options),
+            Err(error) => {
+                warn!(%error, "the system's DNS configuration cannot be used; asking 127.0.0.1");
+                let local = NameServerConfig::udp_and_tcp(Ipv4Addr::LOCALHOST.into());
+                Self::with(ResolverConfig::from_parts(None, vec![], vec![local]), ResolverOpts::default())
+            }
+        }
+    }
+
+    pub(super) fn with(config: ResolverConfig, options: ResolverOpts) -> Result<Self, NetError> {
+        let mut builder = TokioResolver::builder_with_config(config, TokioRuntimeProvider::default());
+        *builder.options_mut() = bounded(options);
         Ok(Self(builder.build()?))
     }
 }
 
 /// Bounds what the system's configuration leaves open.
-fn bound(options: &mut ResolverOpts) {
-    options.timeout = options.timeout.min(QUERY_TIMEOUT);
-    options.cache_size = CACHE_ENTRIES;
-    options.positive_max_ttl = Some(MAX_TTL);
-    options.negative_max_ttl = Some(MAX_NEGATIVE_TTL);
+fn bounded(options: ResolverOpts) -> ResolverOpts {
+    let mut bounded = options;
+    bounded.timeout = bounded.timeout.min(QUERY_TIMEOUT);
+    bounded.cache_size = CACHE_ENTRIES;
+    bounded.positive_max_ttl = Some(MAX_TTL);
+    bounded.negative_max_ttl = Some(MAX_NEGATIVE_TTL);
     // Few pods have IPv6 to the outside; those that have get its addresses too.
-    options.ip_strategy = LookupIpStrategy::Ipv4AndIpv6;
+    bounded.ip_strategy = LookupIpStrategy::Ipv4AndIpv6;
+    bounded
 }
 
 impl Resolve for SystemResolver {

@@ -2,18 +2,25 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+/// What comes before an IPv4 address that is the end of an IPv6 address.
+const PREFIXES: [[u16; 6]; 4] = [
+    [0, 0, 0, 0, 0, 0],         // IPv4-compatible (RFC 4291, 2.5.5.1)
+    [0, 0, 0, 0, 0, 0xffff],    // IPv4-mapped (RFC 4291, 2.5.5.2)
+    [0, 0, 0, 0, 0xffff, 0],    // IPv4-translated (RFC 2765)
+    [0x64, 0xff9b, 0, 0, 0, 0], // NAT64 (RFC 6052)
+];
+
 /// What a connection to the address reaches: the address itself, or the IPv4 addresses inside of it. Teredo has two:
 /// the relay's server and the client behind it.
 pub fn stands_for(address: IpAddr) -> (IpAddr, Option<IpAddr>) {
     let IpAddr::V6(v6) = address else { return (address, None) };
+    // These two look like IPv4-compatible addresses and are none.
+    if v6 == Ipv6Addr::UNSPECIFIED || v6 == Ipv6Addr::LOCALHOST {
+        return (address, None);
+    }
     let [s0, s1, s2, s3, s4, s5, s6, s7] = v6.segments();
     match [s0, s1, s2, s3, s4, s5] {
-        // The unspecified and the loopback address are no IPv4-compatible ones.
-        _ if v6 == Ipv6Addr::UNSPECIFIED || v6 == Ipv6Addr::LOCALHOST => (address, None),
-        // IPv4-compatible (RFC 4291, 2.5.5.1), -mapped (2.5.5.2), -translated (RFC 2765) and NAT64 (RFC 6052).
-        [0, 0, 0, 0, 0, 0] | [0, 0, 0, 0, 0, 0xffff] | [0, 0, 0, 0, 0xffff, 0] | [0x64, 0xff9b, 0, 0, 0, 0] => {
-            (ipv4(s6, s7), None)
-        }
+        prefix if PREFIXES.contains(&prefix) => (ipv4(s6, s7), None),
         // 6to4 (RFC 3056).
         [0x2002, ..] => (ipv4(s1, s2), None),
         // Teredo (RFC 4380): the client's address has its bits flipped.

@@ -106,12 +106,10 @@ pub fn containing(address: IpAddr) -> Option<&'static Range> {
     specific.iter().find(|range| range.network.contains(&address)).or(rest)
 }
 
-const fn v4(octets: [u8; 4], prefix: u8) -> IpNet {
-    let [a, b, c, d] = octets;
-    IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::new(a, b, c, d), prefix))
+const fn v4(o: [u8; 4], prefix: u8) -> IpNet {
+    IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::new(o[0], o[1], o[2], o[3]), prefix))
 }
 
-const fn v6(segments: [u16; 8], prefix: u8) -> IpNet {
-    let [a, b, c, d, e, f, g, h] = segments;
-    IpNet::V6(Ipv6Net::new_assert(Ipv6Addr::new(a, b, c, d, e, f, g, h), prefix))
+const fn v6(s: [u16; 8], prefix: u8) -> IpNet {
+    IpNet::V6(Ipv6Net::new_assert(Ipv6Addr::new(s[0], s[1], s[2], s[3], s[4], s[5], s[6], s[7]), prefix))
 }
