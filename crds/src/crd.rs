@@ -23,7 +23,10 @@ pub fn crds() -> Vec<CustomResourceDefinition> {
 fn tidy(generated: CustomResourceDefinition) -> CustomResourceDefinition {
     let mut value = serde_json::to_value(generated).expect("a definition is expressible in JSON");
     for schema in value.pointer_mut("/spec/versions").and_then(Value::as_array_mut).into_iter().flatten() {
-        schema.pointer_mut("/schema/openAPIV3Schema").map(schema::tidy);
+        if let Some(schema) = schema.pointer_mut("/schema/openAPIV3Schema") {
+            schema::tidy(schema);
+            schema::name_metadata(schema);
+        }
     }
     let mut crd: CustomResourceDefinition =
         serde_json::from_value(value).expect("a definition stays one when its schema is tidied");

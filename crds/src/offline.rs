@@ -16,8 +16,10 @@ mod rules;
 mod shape;
 mod unknown;
 
-use std::fmt;
+use std::{collections::BTreeMap, fmt, sync::LazyLock};
 
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::core::cel::apply_defaults;
 use serde_json::Value;
 
 use crate::{GROUP, crds};
@@ -51,7 +53,7 @@ impl fmt::Display for Problem {
 /// # Errors
 /// Everything that is wrong with it; never empty.
 pub fn validate(manifest: &Value) -> Result<(), Vec<Problem>> {
-    check(manifest, None)
+    admit(manifest).map(drop)
 }
 
 /// Checks a manifest that replaces `old`, which must be of the same kind.
@@ -59,38 +61,67 @@ pub fn validate(manifest: &Value) -> Result<(), Vec<Problem>> {
 /// # Errors
 /// Everything that is wrong with it or with the change; never empty.
 pub fn validate_update(old: &Value, new: &Value) -> Result<(), Vec<Problem>> {
-    check(new, Some(old))
+    check(new, Some(old)).map(drop)
 }
 
-fn check(manifest: &Value, old: Option<&Value>) -> Result<(), Vec<Problem>> {
-    let schema = schema_of(manifest).map_err(|problem| vec![problem])?;
-    let mut problems = unknown::fields(&schema, manifest);
-    problems.extend(shape::check(&schema, manifest));
-    problems.extend(keys::check(&schema, manifest));
-    if problems.is_empty() {
-        problems = rules::check(&schema, manifest, old);
-    }
-    if problems.is_empty() { Ok(()) } else { Err(problems) }
+/// Checks a manifest and returns what the API server would keep of it: without members that are null, and with the
+/// schema's defaults.
+///
+/// # Errors
+/// Everything that is wrong with it; never empty.
+pub fn admit(manifest: &Value) -> Result<Value, Vec<Problem>> {
+    check(manifest, None)
 }
+
+fn check(manifest: &Value, old: Option<&Value>) -> Result<Value, Vec<Problem>> {
+    let schema = schema_of(manifest).map_err(|problem| vec![problem])?;
+    let mut problems = unknown::fields(schema, manifest);
+    let kept = apply_defaults(schema, &without_null(manifest));
+    problems.extend(shape::check(schema, &kept));
+    problems.extend(keys::check(schema, &kept));
+    if problems.is_empty() {
+        problems = rules::check(schema, &kept, old.map(without_null).as_ref());
+    }
+    if problems.is_empty() { Ok(kept) } else { Err(problems) }
+}
+
+/// Nothing in our schemas may be null, and a member that may not be counts as left out.
+fn without_null(value: &Value) -> Value {
+    match value {
+        Value::Object(members) => {
+            let members = members.iter().filter(|(_, member)| !member.is_null());
+            Value::Object(members.map(|(name, member)| (name.clone(), without_null(member))).collect())
+        }
+        Value::Array(entries) => Value::Array(entries.iter().map(without_null).collect()),
+        _ => value.clone(),
+    }
+}
+
+/// Schemas by kind and version. Making them takes much longer than using them.
+static SCHEMAS: LazyLock<BTreeMap<String, BTreeMap<String, Value>>> = LazyLock::new(|| {
+    let versions = |crd: &CustomResourceDefinition| {
+        let versions = crd.spec.versions.iter().filter_map(|version| {
+            let schema = version.schema.as_ref()?.open_api_v3_schema.as_ref()?;
+            Some((format!("{GROUP}/{}", version.name), serde_json::to_value(schema).ok()?))
+        });
+        versions.collect()
+    };
+    crds().iter().map(|crd| (crd.spec.names.kind.clone(), versions(crd))).collect()
+});
 
 /// The schema of the version and kind that a manifest says it is.
-fn schema_of(manifest: &Value) -> Result<Value, Problem> {
-    let says = |field: &str| manifest.get(field).and_then(Value::as_str).unwrap_or_default();
-    let crds = crds();
-    let kinds: Vec<&str> = crds.iter().map(|crd| crd.spec.names.kind.as_str()).collect();
-    let crd = crds.iter().find(|crd| crd.spec.names.kind == says("kind")).ok_or_else(|| {
-        Problem::new("kind", format!("{:?} is not a kind of {GROUP}: write {}", says("kind"), kinds.join(" or ")))
-    })?;
-    let versions = || crd.spec.versions.iter().map(|version| (format!("{GROUP}/{}", version.name), version));
-    let (_, version) = versions().find(|(name, _)| name == says("apiVersion")).ok_or_else(|| {
-        let known: Vec<String> = versions().map(|(name, _)| name).collect();
-        Problem::new(
-            "apiVersion",
-            format!("{:?} is not a version of {GROUP}: write {}", says("apiVersion"), known.join(" or ")),
-        )
-    })?;
-    let schema = version.schema.as_ref().and_then(|validation| validation.open_api_v3_schema.as_ref());
-    serde_json::to_value(schema).map_err(|error| Problem::new("", error.to_string()))
+fn schema_of(manifest: &Value) -> Result<&'static Value, Problem> {
+    let versions = pick(&SCHEMAS, "kind", manifest)?;
+    pick(versions, "apiVersion", manifest)
+}
+
+/// What a member of a manifest names.
+fn pick<'a, T>(known: &'a BTreeMap<String, T>, member: &str, manifest: &Value) -> Result<&'a T, Problem> {
+    let name = manifest.get(member).and_then(Value::as_str).unwrap_or_default();
+    known.get(name).ok_or_else(|| {
+        let known: Vec<&str> = known.keys().map(String::as_str).collect();
+        Problem::new(member, format!("{name:?} is not known here: write {}", known.join(" or ")))
+    })
 }
 
 #[cfg(test)]
@@ -111,11 +142,21 @@ mod tests {
     fn another_kind_or_version_is_answered_with_the_right_ones() {
         assert_eq!(
             messages(validate(&json!({"kind": "Hook"}))),
-            ["kind: \"Hook\" is not a kind of posthaste.dev: write Webhook or WebhookEndpoint"]
+            ["kind: \"Hook\" is not known here: write Webhook or WebhookEndpoint"]
         );
         assert_eq!(
             messages(validate(&json!({"kind": "Webhook", "apiVersion": "posthaste.dev/v1"}))),
-            ["apiVersion: \"posthaste.dev/v1\" is not a version of posthaste.dev: write posthaste.dev/v1alpha1"]
+            ["apiVersion: \"posthaste.dev/v1\" is not known here: write posthaste.dev/v1alpha1"]
+        );
+    }
+
+    #[test]
+    fn what_is_admitted_has_defaults_and_no_nulls() {
+        let spec = json!({"webhookRef": {"name": "trees"}, "enabled": null, "target": {"serviceRef": {"name": "sink", "port": null}}});
+        let kept = admit(&endpoint(&spec)).unwrap();
+        assert_eq!(
+            kept["spec"],
+            json!({"webhookRef": {"name": "trees"}, "target": {"serviceRef": {"name": "sink", "port": 80, "path": "/"}}})
         );
     }
 
@@ -149,7 +190,7 @@ mod tests {
         );
         assert_eq!(
             messages(validate_update(&old, &webhook(json!([entry("oak", "a")])))),
-            ["spec.endpoints[0]: tenant cannot be changed; create another endpoint"]
+            ["spec.endpoints[0].tenant: tenant cannot be changed; create another endpoint"]
         );
     }
 }

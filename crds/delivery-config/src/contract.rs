@@ -39,7 +39,7 @@ pub struct Index {
     /// The chunks that hold endpoints; a chunk that is not listed holds none.
     pub chunks: Vec<ChunkRef>,
     /// UIDs of endpoints that exist but are not in a chunk (not accepted, references missing): their deliveries are
-    /// kept and wait.
+    /// kept and wait. Bounded: an endpoint that is in no list of the index at all waits just the same.
     #[serde(default)]
     pub parked: Vec<String>,
     /// Endpoints that were deleted: their pending deliveries are dropped.

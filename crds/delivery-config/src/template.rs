@@ -179,7 +179,20 @@ fn is_parameter_name(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn any_text_is_a_template_or_refused_at_a_position_in_it(text in r"(\$|\{|\}|event\.id|\PC){0,12}") {
+            match Template::parse(&text) {
+                Ok(template) if !text.contains("${") => prop_assert_eq!(template.literal(), Some(text.as_str())),
+                Ok(_) => {}
+                Err(error) => prop_assert!((1..=text.chars().count() + 1).contains(&error.position)),
+            }
+        }
+    }
 
     fn text(text: &str) -> Part {
         Part::Text(text.to_owned())

@@ -20,6 +20,14 @@ pub(super) fn tidy(schema: &mut Value) {
     schema.get_mut("properties").and_then(Value::as_object_mut).into_iter().flat_map(Map::values_mut).for_each(tidy);
 }
 
+/// Rules on `metadata.name` can point at it only where the schema mentions it.
+pub(super) fn name_metadata(root: &mut Value) {
+    root["properties"]["metadata"] = json!({
+        "type": "object",
+        "properties": {"name": {"type": "string"}},
+    });
+}
+
 /// An optional field may be left out, but null is nothing that it can be: rules would have to ask for it everywhere.
 /// The title repeats the kind.
 fn without_null(schema: &mut Map<String, Value>) {

@@ -8,7 +8,9 @@ use super::{Problem, keys::Identity};
 pub(super) fn check(schema: &Value, manifest: &Value, old: Option<&Value>) -> Vec<Problem> {
     let old = old.map(|old| aligned(schema, manifest, old));
     let Err(errors) = Validator::new().validate(schema, manifest, old.as_ref()) else { return Vec::new() };
-    errors.into_vec().into_iter().map(|error| Problem::new(error.field_path, error.message)).collect()
+    // A field that a rule of the root points at comes with a dot before it.
+    let field = |path: &str| path.trim_start_matches('.').to_owned();
+    errors.into_vec().into_iter().map(|error| Problem::new(field(&error.field_path), error.message)).collect()
 }
 
 /// The old manifest with the entries of its lists at the positions of the new entries that they are compared with: the

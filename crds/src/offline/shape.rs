@@ -54,8 +54,9 @@ fn problem(error: &ValidationError) -> Problem {
         Kind::MinLength { limit } => format!("Invalid value: {found}: should be at least {limit} chars long"),
         Kind::MaxLength { limit } => format!("Too long: may not be more than {limit} bytes"),
         Kind::MinItems { limit } => format!("Invalid value: should have at least {limit} items"),
-        Kind::MaxItems { limit } => format!("Too many: must have at most {limit} items"),
-        Kind::MaxProperties { limit } => format!("Too many: must have at most {limit} items"),
+        Kind::MaxItems { limit } | Kind::MaxProperties { limit } => {
+            format!("Too many: must have at most {limit} items")
+        }
         _ => format!("Invalid value: {error}"),
     };
     Problem::new(at, message)

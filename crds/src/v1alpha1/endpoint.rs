@@ -22,7 +22,7 @@ use super::{DeliverySettings, Header, Signing, Target, WebhookEndpointStatus};
     derive = "PartialEq",
     doc = "One receiver of a Webhook's events: where they go, which ones, how they are signed and attempted.",
     selectable = ".spec.webhookRef.name",
-    validation = Rule::new("self.metadata.name.size() <= 63 && self.metadata.name.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')").message("metadata.name must be a DNS label: at most 63 lower case letters, digits and -"),
+    validation = Rule::new("self.metadata.name.size() <= 63 && self.metadata.name.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')").message("metadata.name must be a DNS label: at most 63 lower case letters, digits and -").field_path(".metadata.name"),
     printcolumn(name = "Webhook", type_ = "string", json_path = ".spec.webhookRef.name", description = "The Webhook whose events it receives"),
     printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status", description = "Whether events can be delivered with the current settings"),
     printcolumn(name = "Healthy", type_ = "string", json_path = ".status.conditions[?(@.type==\"Healthy\")].status", description = "Whether the receiver accepts deliveries"),
@@ -38,7 +38,7 @@ use super::{DeliverySettings, Header, Signing, Target, WebhookEndpointStatus};
     printcolumn(name = "Message", type_ = "string", json_path = ".status.conditions[?(@.type==\"Healthy\")].message", description = "What the receiver's state means", priority = 1),
 )]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("has(self.tenant) == has(oldSelf.tenant) && (!has(self.tenant) || self.tenant == oldSelf.tenant)").message("tenant cannot be changed; create another endpoint"))]
+#[x_kube(validation = Rule::new("has(self.tenant) == has(oldSelf.tenant) && (!has(self.tenant) || self.tenant == oldSelf.tenant)").message("tenant cannot be changed; create another endpoint").field_path(".tenant"))]
 pub struct WebhookEndpointSpec {
     /// The Webhook whose events this endpoint receives, in the same namespace. Cannot be changed.
     #[x_kube(validation = Rule::new("self == oldSelf").message("webhookRef cannot be changed; create another endpoint"))]
@@ -60,7 +60,7 @@ pub struct WebhookRef {
 /// An endpoint written inside its Webhook: the operator keeps a WebhookEndpoint `<webhook>-<name>` equal to it.
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq, KubeSchema)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("has(self.tenant) == has(oldSelf.tenant) && (!has(self.tenant) || self.tenant == oldSelf.tenant)").message("tenant cannot be changed; create another endpoint"))]
+#[x_kube(validation = Rule::new("has(self.tenant) == has(oldSelf.tenant) && (!has(self.tenant) || self.tenant == oldSelf.tenant)").message("tenant cannot be changed; create another endpoint").field_path(".tenant"))]
 pub struct InlineEndpoint {
     /// Name of the endpoint within the Webhook.
     #[schemars(length(min = 1, max = 22), regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]

@@ -10,13 +10,13 @@ use super::SecretKeyRef;
 #[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("(has(self.url) ? 1 : 0) + (has(self.urlFrom) ? 1 : 0) + (has(self.serviceRef) ? 1 : 0) == 1").message("set exactly one of url, urlFrom and serviceRef"))]
-#[x_kube(validation = Rule::new("!has(self.url) || self.url.startsWith('https://') || (has(self.allowHTTP) && self.allowHTTP)").message("url must begin with https://, or allowHTTP must be true here and in the Webhook's limits"))]
+#[x_kube(validation = Rule::new("!has(self.url) || self.url.startsWith('https://') || (has(self.allowHTTP) && self.allowHTTP)").message("url must begin with https://, or allowHTTP must be true here and in the Webhook's limits").field_path(".url"))]
 pub struct Target {
     /// The receiver's URL.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 2048))]
     #[x_kube(validation = Rule::new("isURL(self) && (self.startsWith('https://') || self.startsWith('http://'))").message("url must be an absolute https:// URL, such as https://hooks.example.com/orders"))]
-    #[x_kube(validation = Rule::new("!isURL(self) || url(self).getHostname() != ''").message("url must name a host"))]
+    #[x_kube(validation = Rule::new("!self.matches('^https?://([/?#:]|$)')").message("url must name a host"))]
     #[x_kube(validation = Rule::new("!self.matches('^[a-z]+://[^/?#]*@')").message("url must not contain a user name or password; use a header with a value from a Secret"))]
     #[x_kube(validation = Rule::new("!self.contains('#')").message("url must not have a fragment"))]
     #[x_kube(validation = Rule::new(r"!self.matches('[\\s\\\\]')").message("url must not contain spaces or backslashes"))]

@@ -22,7 +22,7 @@ use crate::Duration;
     derive = "PartialEq",
     doc = "One stream of events and the runtime that delivers it.",
     scale(spec_replicas_path = ".spec.replicas", status_replicas_path = ".status.replicas", label_selector_path = ".status.selector"),
-    validation = Rule::new("self.metadata.name.size() <= 40 && self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')").message("metadata.name must be a DNS-1035 label of at most 40 characters: a lower case letter, then lower case letters, digits and -"),
+    validation = Rule::new("self.metadata.name.size() <= 40 && self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')").message("metadata.name must be a DNS-1035 label of at most 40 characters: a lower case letter, then lower case letters, digits and -").field_path(".metadata.name"),
     printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status", description = "Whether events are accepted and delivered with the current settings"),
     printcolumn(name = "Endpoints", type_ = "integer", json_path = ".status.attachedEndpoints", description = "Endpoints that receive its events"),
     printcolumn(name = "Healthy", type_ = "string", json_path = ".status.endpoints.display", description = "Endpoints whose receivers accept deliveries, of all"),
@@ -38,9 +38,9 @@ use crate::Duration;
     printcolumn(name = "Message", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].message", description = "What the state means", priority = 1),
 )]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("(has(self.journal) && has(self.journal.storage) && has(self.journal.storage.emptyDir)) == (has(oldSelf.journal) && has(oldSelf.journal.storage) && has(oldSelf.journal.storage.emptyDir))").message("journal.storage cannot change between volumeClaim and emptyDir: pending events would be lost"))]
-#[x_kube(validation = Rule::new("(has(self.journal) && has(self.journal.storage) && has(self.journal.storage.volumeClaim) && has(self.journal.storage.volumeClaim.className) ? self.journal.storage.volumeClaim.className : '') == (has(oldSelf.journal) && has(oldSelf.journal.storage) && has(oldSelf.journal.storage.volumeClaim) && has(oldSelf.journal.storage.volumeClaim.className) ? oldSelf.journal.storage.volumeClaim.className : '')").message("journal.storage.volumeClaim.className cannot be changed"))]
-#[x_kube(validation = Rule::new("quantity(has(self.journal) && has(self.journal.storage) && has(self.journal.storage.volumeClaim) ? string(self.journal.storage.volumeClaim.size) : '10Gi').compareTo(quantity(has(oldSelf.journal) && has(oldSelf.journal.storage) && has(oldSelf.journal.storage.volumeClaim) ? string(oldSelf.journal.storage.volumeClaim.size) : '10Gi')) >= 0").message("journal.storage.volumeClaim.size may only grow; left out, it is 10Gi"))]
+#[x_kube(validation = Rule::new("(has(self.journal) && has(self.journal.storage) && has(self.journal.storage.emptyDir)) == (has(oldSelf.journal) && has(oldSelf.journal.storage) && has(oldSelf.journal.storage.emptyDir))").message("journal.storage cannot change between volumeClaim and emptyDir: pending events would be lost").field_path(".journal.storage"))]
+#[x_kube(validation = Rule::new("(has(self.journal) && has(self.journal.storage) && has(self.journal.storage.volumeClaim) && has(self.journal.storage.volumeClaim.className) ? self.journal.storage.volumeClaim.className : '') == (has(oldSelf.journal) && has(oldSelf.journal.storage) && has(oldSelf.journal.storage.volumeClaim) && has(oldSelf.journal.storage.volumeClaim.className) ? oldSelf.journal.storage.volumeClaim.className : '')").message("journal.storage.volumeClaim.className cannot be changed").field_path(".journal.storage.volumeClaim.className"))]
+#[x_kube(validation = Rule::new("quantity(has(self.journal) && has(self.journal.storage) && has(self.journal.storage.volumeClaim) ? string(self.journal.storage.volumeClaim.size) : '10Gi').compareTo(quantity(has(oldSelf.journal) && has(oldSelf.journal.storage) && has(oldSelf.journal.storage.volumeClaim) ? string(oldSelf.journal.storage.volumeClaim.size) : '10Gi')) >= 0").message("journal.storage.volumeClaim.size may only grow; left out, it is 10Gi").field_path(".journal.storage.volumeClaim.size"))]
 pub struct WebhookSpec {
     /// The catalogue of event types. Left out, any well-formed type is accepted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -135,7 +135,7 @@ pub struct Limits {
     pub endpoints_per_tenant: Option<u32>,
     /// Most events that are accepted; more are answered 429 with `Retry-After`. Default: no limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[x_kube(validation = Rule::new("duration(self.per) >= duration('1s') && duration(self.per) <= duration('24h')").message("eventRate.per must be between 1s and 24h"))]
+    #[x_kube(validation = Rule::new("duration(self.per) >= duration('1s') && duration(self.per) <= duration('24h')").message("eventRate.per must be between 1s and 24h").field_path(".per"))]
     pub event_rate: Option<Rate>,
     /// Most attempts in flight over all endpoints. Default 1024.
     #[serde(default, skip_serializing_if = "Option::is_none")]
