@@ -1,10 +1,26 @@
-//! The durable queue of a delivery sidecar: accepted events, the deliveries they became, and what came of them.
-//!
-//! The journal knows sequence numbers, endpoint ordinals, outcomes and counts. An event's content is opaque bytes to it.
+#![doc = include_str!("../README.md")]
 
+mod batch;
+mod delivery;
+pub mod filesystem;
+mod format;
+mod halves;
+mod journal;
+mod limits;
+mod log;
+mod state;
+mod store;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 mod types;
+mod writer;
 
+#[cfg(test)]
+mod tests;
+
+pub use filesystem::{Disk, Filesystem};
+pub use journal::{Journal, MEMO_BYTES, PAYLOAD_BYTES};
 pub use types::{
     Accepted, Committed, Cut, DeadLetter, EndpointRecord, EndpointStats, Error, Failure, IdempotencyKey, LastFailure,
-    NewEvent, Options, Ordinal, Outcome, OutcomeKind, Pending, Recovered, Seq, Stored, Usage,
+    NewEvent, Options, Ordinal, Outcome, OutcomeKind, Pending, Recovered, Seq, Stored, Tidied, Usage,
 };

@@ -253,6 +253,15 @@ pub struct Usage {
     pub refusing: bool,
 }
 
+/// What [`crate::Journal::tidy`] removed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tidied {
+    /// Idempotency keys that had expired.
+    pub keys: u64,
+    /// Dead letters that were too old, or the oldest of too many.
+    pub dead_letters: u64,
+}
+
 /// Why the journal could not do what was asked.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum Error {
@@ -284,6 +293,16 @@ pub enum Error {
         offset: u64,
         /// What is wrong.
         what: String,
+    },
+    /// What was given does not fit into the journal, and never will.
+    #[error("{what} has {found} bytes; the journal takes {allowed}")]
+    Size {
+        /// What was given.
+        what: &'static str,
+        /// Its bytes.
+        found: usize,
+        /// How many there may be.
+        allowed: &'static str,
     },
     /// The journal was closed.
     #[error("the journal is closed")]

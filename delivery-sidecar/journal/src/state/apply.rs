@@ -1,0 +1,238 @@
+//! What each record means.
+
+use super::event::Deliveries;
+use super::keys::KEY_BYTES;
+use super::{Event, Known, State, stats};
+use crate::delivery::{Delivery, Standing};
+use crate::format::record::Record;
+use crate::{IdempotencyKey, Ordinal, Outcome, OutcomeKind, Seq};
+
+/// Where the blob of the next record that has one is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place {
+    pub(crate) segment: u32,
+    pub(crate) offset: u32,
+}
+
+impl State {
+    /// Changes the state as a record says, and moves `place` past its blob. Returns how many deliveries were dropped.
+    ///
+    /// What a record is about may be gone: while a journal is opened, records are read whose events were in segments that
+    /// have been cleaned.
+    pub(crate) fn apply(&mut self, record: Record, place: &mut Place) -> u64 {
+        let here = *place;
+        if let Some((_, blob)) = record.blob() {
+            place.offset += blob;
+        }
+        match record {
+            Record::Snapshot(snapshot) => {
+                self.next_seq = self.next_seq.max(snapshot.next_seq);
+                self.next_ordinal = self.next_ordinal.max(snapshot.next_ordinal);
+                self.endpoints.load(snapshot.endpoints);
+            }
+            Record::Event { seq, accepted_ms, key, deliveries, blob } => {
+                self.next_seq = self.next_seq.max(seq + 1);
+                if let Some(key) = key {
+                    self.remember_key(&key, u32::try_from(deliveries.len()).unwrap_or(u32::MAX), here.segment);
+                }
+                let deliveries = deliveries.into_iter().map(Delivery::fresh).collect();
+                self.add_event(seq, accepted_ms, deliveries, blob, here);
+            }
+            Record::Moved { seq, accepted_ms, deliveries, blob } => {
+                self.next_seq = self.next_seq.max(seq + 1);
+                self.move_event(seq, accepted_ms, deliveries, blob, here);
+            }
+            Record::Outcome { outcome, attempted } => self.apply_outcome(&outcome, attempted),
+            Record::Assigned { ordinal, uid } => {
+                self.next_ordinal = self.next_ordinal.max(ordinal.0 + 1);
+                self.endpoints.assign(ordinal, uid);
+            }
+            Record::Dropped { ordinal } => return self.drop_endpoint(ordinal),
+            Record::Memo { ordinal, memo } => {
+                if let Some(endpoint) = self.endpoints.get_mut(ordinal) {
+                    endpoint.memo = memo;
+                }
+            }
+            Record::Key { key, deliveries } => match self.keys.get(key.key) {
+                Some(known) if known.key() == key => self.move_key(&key, here.segment),
+                _ => self.remember_key(&key, deliveries, here.segment),
+            },
+            Record::Removed { dead_letters } => {
+                for (seq, ordinal) in dead_letters {
+                    self.finish(seq, ordinal);
+                }
+                self.pop_dead_letters();
+            }
+        }
+        0
+    }
+
+    fn remember_key(&mut self, key: &IdempotencyKey, deliveries: u32, segment: u32) {
+        let segments = &mut self.segments;
+        segments.hold(segment, KEY_BYTES);
+        let forgotten = |known: Known| segments.release(known.segment, KEY_BYTES);
+        self.keys.insert(Known::new(key, deliveries, segment), forgotten);
+    }
+
+    fn move_key(&mut self, key: &IdempotencyKey, segment: u32) {
+        if let Some(before) = self.keys.moved(key.key, segment) {
+            self.segments.release(before, KEY_BYTES);
+            self.segments.hold(segment, KEY_BYTES);
+        }
+    }
+
+    /// Forgets keys that have expired. This needs no record: whoever reads the key again forgets it again.
+    pub(crate) fn forget_expired_keys(&mut self, now_ms: i64) -> u64 {
+        let mut count = 0;
+        let segments = &mut self.segments;
+        self.keys.forget_expired(now_ms, |known| {
+            count += 1;
+            segments.release(known.segment, KEY_BYTES);
+        });
+        count
+    }
+
+    fn add_event(&mut self, seq: Seq, accepted_ms: i64, deliveries: Vec<Delivery>, length: u32, place: Place) {
+        for delivery in &deliveries {
+            let endpoint = self.endpoints.entry(delivery.endpoint());
+            if delivery.is_dead() {
+                endpoint.dead.insert(seq, ());
+                self.dead_letters.push(seq, delivery.endpoint());
+            } else {
+                endpoint.pending.insert(seq, ());
+            }
+        }
+        let Some(deliveries) = Deliveries::new(deliveries) else { return };
+        let event = Event { accepted_ms, segment: place.segment, offset: place.offset, length, deliveries };
+        self.segments.hold(place.segment, event.live());
+        if event.is_only_dead() {
+            self.dead_letters.bytes += u64::from(length);
+        }
+        self.events.insert(seq, event);
+    }
+
+    /// An event that is still known stands as the record says: cleaning copies what is in memory, and a journal that still
+    /// has the older record has all that came between.
+    fn move_event(&mut self, seq: Seq, accepted_ms: i64, deliveries: Vec<Delivery>, length: u32, place: Place) {
+        let Some(event) = self.events.get_mut(seq) else {
+            return self.add_event(seq, accepted_ms, deliveries, length, place);
+        };
+        self.segments.release(event.segment, event.live());
+        if event.is_only_dead() {
+            self.dead_letters.bytes = self.dead_letters.bytes - u64::from(event.length) + u64::from(length);
+        }
+        (event.segment, event.offset, event.length) = (place.segment, place.offset, length);
+        self.segments.hold(event.segment, event.live());
+    }
+
+    fn apply_outcome(&mut self, outcome: &Outcome, attempted: bool) {
+        // Counted even when the event is gone: its outcome may be younger than the snapshot that the counts start from.
+        if let Some(endpoint) = self.endpoints.get_mut(outcome.endpoint) {
+            stats::count(&mut endpoint.stats, outcome, attempted);
+        }
+        let standing = match outcome.kind {
+            OutcomeKind::Succeeded { .. } => return self.finish(outcome.seq, outcome.endpoint),
+            OutcomeKind::Retry { due_ms, .. } => Standing::Pending { due_ms },
+            OutcomeKind::DeadLettered { .. } => Standing::Dead { at_ms: outcome.at_ms },
+        };
+        let Some(event) = self.events.get_mut(outcome.seq) else { return };
+        let Some(before) = event.deliveries.get(outcome.endpoint) else { return };
+        if before.is_dead() {
+            return;
+        }
+        let after = Delivery::new(outcome.endpoint, outcome.attempts, standing);
+        event.deliveries.replace(after);
+        self.segments.resize(event.segment, Event::live_change(before, Some(after)));
+        if after.is_dead() {
+            if event.is_only_dead() {
+                self.dead_letters.bytes += u64::from(event.length);
+            }
+            self.dead_letters.push(outcome.seq, outcome.endpoint);
+            if let Some(endpoint) = self.endpoints.get_mut(outcome.endpoint) {
+                endpoint.pending.remove(outcome.seq);
+                endpoint.dead.insert(outcome.seq, ());
+            }
+        }
+    }
+
+    /// Takes a delivery out of the event and of the endpoint.
+    fn finish(&mut self, seq: Seq, ordinal: Ordinal) {
+        self.finish_in_event(seq, ordinal);
+        if let Some(endpoint) = self.endpoints.get_mut(ordinal) {
+            endpoint.pending.remove(seq);
+            endpoint.dead.remove(seq);
+        }
+    }
+
+    fn finish_in_event(&mut self, seq: Seq, ordinal: Ordinal) {
+        let Some(event) = self.events.get_mut(seq) else { return };
+        let Some(delivery) = event.deliveries.get(ordinal) else { return };
+        let length = u64::from(event.length);
+        let was_only_dead = event.is_only_dead();
+        if event.deliveries.remove(ordinal) {
+            self.segments.release(event.segment, event.live());
+            self.events.remove(seq);
+            if was_only_dead {
+                self.dead_letters.bytes -= length;
+            }
+            return;
+        }
+        self.segments.resize(event.segment, Event::live_change(delivery, None));
+        if !was_only_dead && event.is_only_dead() {
+            self.dead_letters.bytes += length;
+        }
+    }
+
+    fn drop_endpoint(&mut self, ordinal: Ordinal) -> u64 {
+        let Some(endpoint) = self.endpoints.remove(ordinal) else { return 0 };
+        for (seq, ()) in endpoint.pending.iter().chain(endpoint.dead.iter()) {
+            self.finish_in_event(seq, ordinal);
+        }
+        if !endpoint.dead.is_empty() {
+            self.dead_letters.retain(|_, other| other != ordinal);
+        }
+        (endpoint.pending.len() + endpoint.dead.len()) as u64
+    }
+
+    fn pop_dead_letters(&mut self) {
+        let (events, queue) = (&self.events, &mut self.dead_letters);
+        queue.pop_while(|seq, ordinal| !is_dead(events.get(seq), ordinal));
+    }
+
+    /// Puts in order what was read out of order, and drops what belongs to no endpoint.
+    pub(crate) fn settle(&mut self, now_ms: i64) {
+        for ordinal in self.endpoints.nameless() {
+            let dropped = self.drop_endpoint(ordinal);
+            if dropped > 0 {
+                tracing::error!(
+                    ordinal = ordinal.0,
+                    dropped,
+                    "deliveries of an endpoint that the journal does not know"
+                );
+            }
+        }
+        let segments = &mut self.segments;
+        self.keys.loaded(|known| segments.release(known.segment, KEY_BYTES));
+        self.forget_expired_keys(now_ms);
+        let (events, queue) = (&self.events, &mut self.dead_letters);
+        queue.retain(|seq, ordinal| is_dead(events.get(seq), ordinal));
+        queue.sort(|seq, ordinal| died_ms(events.get(seq), ordinal));
+    }
+
+    /// When a dead letter died; `None` when it is none.
+    pub(crate) fn died_ms(&self, seq: Seq, ordinal: Ordinal) -> Option<i64> {
+        let event = self.events.get(seq);
+        is_dead(event, ordinal).then(|| died_ms(event, ordinal))
+    }
+}
+
+fn is_dead(event: Option<&Event>, ordinal: Ordinal) -> bool {
+    event.and_then(|event| event.deliveries.get(ordinal)).is_some_and(Delivery::is_dead)
+}
+
+fn died_ms(event: Option<&Event>, ordinal: Ordinal) -> i64 {
+    match event.and_then(|event| event.deliveries.get(ordinal)).map(Delivery::standing) {
+        Some(Standing::Dead { at_ms }) => at_ms,
+        _ => 0,
+    }
+}

@@ -1,0 +1,84 @@
+//! What is kept in memory of endpoints.
+
+use std::collections::{BTreeMap, HashMap};
+
+use bytes::Bytes;
+
+use super::seq_map::SeqMap;
+use crate::format::record::SnapshotEndpoint;
+use crate::{EndpointStats, Ordinal};
+
+/// One endpoint.
+#[derive(Debug, Default)]
+pub(crate) struct Endpoint {
+    pub(crate) uid: String,
+    pub(crate) memo: Bytes,
+    pub(crate) stats: EndpointStats,
+    /// Events with a pending delivery to it.
+    pub(crate) pending: SeqMap<()>,
+    /// Events with a dead letter of it.
+    pub(crate) dead: SeqMap<()>,
+}
+
+/// All endpoints.
+#[derive(Debug, Default)]
+pub(crate) struct Endpoints {
+    by_ordinal: BTreeMap<Ordinal, Endpoint>,
+    by_uid: HashMap<String, Ordinal>,
+}
+
+impl Endpoints {
+    pub(crate) fn get(&self, ordinal: Ordinal) -> Option<&Endpoint> {
+        self.by_ordinal.get(&ordinal)
+    }
+
+    pub(crate) fn get_mut(&mut self, ordinal: Ordinal) -> Option<&mut Endpoint> {
+        self.by_ordinal.get_mut(&ordinal)
+    }
+
+    /// The endpoint, which is made when it is not known yet: while a journal is opened, events come before the snapshot
+    /// that names their endpoints.
+    pub(crate) fn entry(&mut self, ordinal: Ordinal) -> &mut Endpoint {
+        self.by_ordinal.entry(ordinal).or_default()
+    }
+
+    pub(crate) fn ordinal(&self, uid: &str) -> Option<Ordinal> {
+        self.by_uid.get(uid).copied()
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (Ordinal, &Endpoint)> {
+        self.by_ordinal.iter().map(|(ordinal, endpoint)| (*ordinal, endpoint))
+    }
+
+    pub(crate) fn assign(&mut self, ordinal: Ordinal, uid: String) {
+        self.entry(ordinal).uid.clone_from(&uid);
+        self.by_uid.insert(uid, ordinal);
+    }
+
+    pub(crate) fn remove(&mut self, ordinal: Ordinal) -> Option<Endpoint> {
+        let endpoint = self.by_ordinal.remove(&ordinal)?;
+        if self.by_uid.get(&endpoint.uid) == Some(&ordinal) {
+            self.by_uid.remove(&endpoint.uid);
+        }
+        Some(endpoint)
+    }
+
+    /// Takes over what a snapshot says. Deliveries stay as they are.
+    pub(crate) fn load(&mut self, snapshot: Vec<SnapshotEndpoint>) {
+        for endpoint in self.by_ordinal.values_mut() {
+            endpoint.uid.clear();
+        }
+        self.by_uid.clear();
+        for SnapshotEndpoint { ordinal, uid, memo, stats } in snapshot {
+            self.assign(ordinal, uid);
+            let endpoint = self.entry(ordinal);
+            endpoint.memo = memo;
+            endpoint.stats = stats;
+        }
+    }
+
+    /// Endpoints that no snapshot or record has named.
+    pub(crate) fn nameless(&self) -> Vec<Ordinal> {
+        self.iter().filter(|(_, endpoint)| endpoint.uid.is_empty()).map(|(ordinal, _)| ordinal).collect()
+    }
+}

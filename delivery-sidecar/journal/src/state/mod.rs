@@ -1,0 +1,123 @@
+//! What the journal keeps in memory: a function of the records that are synced, and of nothing else.
+//!
+//! [`State::apply`] is the only way in which deliveries, endpoints and keys change. It runs after a record has been synced,
+//! and again for every record that is read when a journal is opened.
+
+mod apply;
+mod dead_letters;
+mod endpoints;
+mod event;
+mod keys;
+mod segments;
+mod seq_map;
+pub(crate) mod stats;
+
+pub(crate) use apply::Place;
+pub(crate) use dead_letters::DeadLetters;
+pub(crate) use endpoints::Endpoints;
+pub(crate) use event::Event;
+#[cfg(test)]
+pub(crate) use keys::KEY_BYTES;
+pub(crate) use keys::{Keys, Known};
+pub(crate) use segments::{Segment, Segments};
+pub(crate) use seq_map::SeqMap;
+
+use crate::delivery::Standing;
+use crate::format::record::{Snapshot, SnapshotEndpoint};
+use crate::limits::Limits;
+use crate::{DeadLetter, EndpointRecord, Ordinal, Pending, Seq, Usage};
+
+pub(crate) struct State {
+    pub(crate) segments: Segments,
+    pub(crate) events: SeqMap<Event>,
+    pub(crate) endpoints: Endpoints,
+    pub(crate) keys: Keys,
+    pub(crate) dead_letters: DeadLetters,
+    pub(crate) next_seq: Seq,
+    pub(crate) next_ordinal: u32,
+    /// Bytes of the newest snapshot.
+    pub(crate) snapshot_bytes: u64,
+    /// The last write failed.
+    pub(crate) failing: bool,
+    pub(crate) limits: Limits,
+}
+
+impl State {
+    pub(crate) fn new(limits: Limits, most_keys: usize) -> Self {
+        Self {
+            segments: Segments::default(),
+            events: SeqMap::default(),
+            endpoints: Endpoints::default(),
+            keys: Keys::new(most_keys),
+            dead_letters: DeadLetters::default(),
+            next_seq: 1,
+            next_ordinal: 0,
+            snapshot_bytes: 0,
+            failing: false,
+            limits,
+        }
+    }
+
+    pub(crate) fn usage(&self) -> Usage {
+        let used = self.segments.used();
+        Usage {
+            used,
+            live: self.segments.live() + self.snapshot_bytes,
+            max: self.limits.max,
+            refusing: self.failing || used >= self.limits.most_for_events(),
+        }
+    }
+
+    /// When the pending event of an endpoint that comes first was accepted.
+    pub(crate) fn oldest_pending_ms(&self, ordinal: Ordinal) -> Option<i64> {
+        let (seq, ()) = self.endpoints.get(ordinal)?.pending.first()?;
+        Some(self.events.get(seq)?.accepted_ms)
+    }
+
+    /// Dead letters of an endpoint, in order of acceptance.
+    pub(crate) fn dead_letters(&self, ordinal: Ordinal, limit: usize) -> Vec<DeadLetter> {
+        let Some(endpoint) = self.endpoints.get(ordinal) else { return Vec::new() };
+        let letter = |(seq, ()): (Seq, &())| {
+            let delivery = self.events.get(seq)?.deliveries.get(ordinal)?;
+            let Standing::Dead { at_ms } = delivery.standing() else { return None };
+            Some(DeadLetter { seq, endpoint: ordinal, at_ms, attempts: delivery.attempts() })
+        };
+        endpoint.dead.iter().filter_map(letter).take(limit).collect()
+    }
+
+    /// All unfinished deliveries, in order of acceptance.
+    pub(crate) fn all_pending(&self) -> Vec<Pending> {
+        let count = self.endpoints.iter().map(|(_, endpoint)| endpoint.pending.len()).sum();
+        let mut all = Vec::with_capacity(count);
+        for (seq, event) in self.events.iter() {
+            for delivery in event.deliveries.as_slice() {
+                let Standing::Pending { due_ms } = delivery.standing() else { continue };
+                all.push(Pending {
+                    seq,
+                    endpoint: delivery.endpoint(),
+                    attempts: delivery.attempts(),
+                    accepted_ms: event.accepted_ms,
+                    due_ms,
+                });
+            }
+        }
+        all
+    }
+
+    /// All endpoints, in order of ordinal.
+    pub(crate) fn all_endpoints(&self) -> Vec<EndpointRecord> {
+        let record = |SnapshotEndpoint { ordinal, uid, memo, stats }| EndpointRecord { ordinal, uid, stats, memo };
+        self.snapshot().endpoints.into_iter().map(record).collect()
+    }
+
+    /// What a new segment begins with.
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        let endpoints = self.endpoints.iter().map(|(ordinal, endpoint)| SnapshotEndpoint {
+            ordinal,
+            uid: endpoint.uid.clone(),
+            memo: endpoint.memo.clone(),
+            stats: endpoint.stats.clone(),
+        });
+        Snapshot { next_seq: self.next_seq, next_ordinal: self.next_ordinal, endpoints: endpoints.collect() }
+    }
+}

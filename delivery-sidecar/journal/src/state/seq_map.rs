@@ -1,0 +1,213 @@
+//! An ordered map from sequence numbers, for numbers that mostly come in order and may be millions.
+
+use std::collections::VecDeque;
+
+use crate::Seq;
+
+const FULL: usize = 256;
+
+/// Sorted chunks. A chunk stores what its numbers exceed its base by, so an entry costs 4 bytes beside its value, and chunks
+/// that are filled in order have no slack.
+#[derive(Debug)]
+pub(crate) struct SeqMap<V> {
+    chunks: VecDeque<Chunk<V>>,
+    length: usize,
+}
+
+#[derive(Debug)]
+struct Chunk<V> {
+    /// At most the first number, and more than the last of the chunk before.
+    base: Seq,
+    keys: Vec<u32>,
+    values: Vec<V>,
+}
+
+impl<V> Default for SeqMap<V> {
+    fn default() -> Self {
+        Self { chunks: VecDeque::new(), length: 0 }
+    }
+}
+
+impl<V> Chunk<V> {
+    fn of(seq: Seq, value: V) -> Self {
+        Self { base: seq, keys: vec![0], values: vec![value] }
+    }
+
+    /// The first of many that come in order.
+    fn of_many(seq: Seq, value: V) -> Self {
+        let mut chunk = Self { base: seq, keys: Vec::with_capacity(FULL), values: Vec::with_capacity(FULL) };
+        chunk.keys.push(0);
+        chunk.values.push(value);
+        chunk
+    }
+
+    fn key(&self, seq: Seq) -> Option<u32> {
+        u32::try_from(seq.checked_sub(self.base)?).ok()
+    }
+
+    fn find(&self, seq: Seq) -> Option<usize> {
+        self.keys.binary_search(&self.key(seq)?).ok()
+    }
+
+    fn seq(&self, at: usize) -> Seq {
+        self.base + Seq::from(self.keys[at])
+    }
+
+    fn split_off(&mut self, at: usize) -> Self {
+        let base = self.seq(at);
+        let first = self.keys[at];
+        let keys = self.keys.drain(at..).map(|key| key - first).collect();
+        Self { base, keys, values: self.values.drain(at..).collect() }
+    }
+}
+
+impl<V> SeqMap<V> {
+    pub(crate) fn len(&self) -> usize {
+        self.length
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.length == 0
+    }
+
+    /// The chunk in which a number is, if it is anywhere.
+    fn chunk(&self, seq: Seq) -> Option<usize> {
+        self.chunks.partition_point(|chunk| chunk.base <= seq).checked_sub(1)
+    }
+
+    pub(crate) fn get(&self, seq: Seq) -> Option<&V> {
+        let chunk = &self.chunks[self.chunk(seq)?];
+        Some(&chunk.values[chunk.find(seq)?])
+    }
+
+    pub(crate) fn get_mut(&mut self, seq: Seq) -> Option<&mut V> {
+        let at = self.chunk(seq)?;
+        let chunk = &mut self.chunks[at];
+        let found = chunk.find(seq)?;
+        Some(&mut chunk.values[found])
+    }
+
+    pub(crate) fn first(&self) -> Option<(Seq, &V)> {
+        self.iter().next()
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (Seq, &V)> {
+        self.chunks.iter().flat_map(|chunk| {
+            chunk.keys.iter().zip(&chunk.values).map(|(key, value)| (chunk.base + Seq::from(*key), value))
+        })
+    }
+
+    /// Puts a value in, in place of the one that was there.
+    pub(crate) fn insert(&mut self, seq: Seq, value: V) -> Option<V> {
+        let Some(at) = self.chunk(seq) else {
+            self.chunks.push_front(Chunk::of(seq, value));
+            self.length += 1;
+            return None;
+        };
+        let chunk = &mut self.chunks[at];
+        let Some(key) = chunk.key(seq) else {
+            self.chunks.insert(at + 1, Chunk::of(seq, value));
+            self.length += 1;
+            return None;
+        };
+        let place = match chunk.keys.binary_search(&key) {
+            Ok(found) => return Some(std::mem::replace(&mut chunk.values[found], value)),
+            Err(place) => place,
+        };
+        self.length += 1;
+        if chunk.keys.len() < FULL {
+            chunk.keys.insert(place, key);
+            chunk.values.insert(place, value);
+        } else if place == FULL {
+            // Numbers that come in order leave full chunks behind, not halves.
+            self.chunks.insert(at + 1, Chunk::of_many(seq, value));
+        } else {
+            let upper = chunk.split_off(FULL / 2);
+            self.chunks.insert(at + 1, upper);
+            self.length -= 1;
+            return self.insert(seq, value);
+        }
+        None
+    }
+
+    pub(crate) fn remove(&mut self, seq: Seq) -> Option<V> {
+        let at = self.chunk(seq)?;
+        let chunk = &mut self.chunks[at];
+        let found = chunk.find(seq)?;
+        chunk.keys.remove(found);
+        let value = chunk.values.remove(found);
+        self.length -= 1;
+        if chunk.keys.is_empty() {
+            self.chunks.remove(at);
+        } else if chunk.keys.len() <= FULL / 4 {
+            self.merge(at);
+        }
+        Some(value)
+    }
+
+    /// Takes the next chunk into this one when both are nearly empty.
+    fn merge(&mut self, at: usize) {
+        let Some(next) = self.chunks.get(at + 1) else { return };
+        let chunk = &self.chunks[at];
+        let fits = chunk.keys.len() + next.keys.len() <= FULL / 2 && chunk.key(next.seq(next.keys.len() - 1)).is_some();
+        if !fits {
+            return;
+        }
+        let Some(next) = self.chunks.remove(at + 1) else { return };
+        let chunk = &mut self.chunks[at];
+        let shift = next.base - chunk.base;
+        chunk.keys.extend(next.keys.iter().filter_map(|key| u32::try_from(Seq::from(*key) + shift).ok()));
+        chunk.values.extend(next.values);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Near numbers, so that chunks fill, split and merge, and far ones that do not fit into a chunk's range.
+    fn number() -> impl Strategy<Value = Seq> {
+        prop_oneof![9 => 0_u64..2000, 1 => (0_u64..4).prop_map(|far| far << 33)]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
+
+        #[test]
+        fn it_is_an_ordered_map(operations in prop::collection::vec((number(), 0_u8..5), 0..3000)) {
+            let mut map = SeqMap::default();
+            let mut model = BTreeMap::new();
+            for (value, (seq, kind)) in operations.into_iter().enumerate() {
+                if kind < 3 {
+                    prop_assert_eq!(map.insert(seq, value), model.insert(seq, value));
+                } else {
+                    // The first above a number, so that most removals find something.
+                    let seq = model.range(seq..).next().map_or(seq, |(seq, _)| *seq);
+                    prop_assert_eq!(map.remove(seq), model.remove(&seq));
+                }
+                prop_assert_eq!(map.len(), model.len());
+                prop_assert_eq!(map.get(seq), model.get(&seq));
+            }
+            prop_assert!(map.iter().map(|(seq, value)| (seq, *value)).eq(model.iter().map(|(seq, value)| (*seq, *value))));
+            prop_assert_eq!(map.first().map(|(seq, _)| seq), model.keys().next().copied());
+            for seq in model.keys().copied().collect::<Vec<_>>() {
+                prop_assert_eq!(map.get_mut(seq).copied(), model.get(&seq).copied());
+                map.remove(seq);
+            }
+            prop_assert!(map.is_empty() && map.chunks.is_empty());
+        }
+    }
+
+    #[test]
+    fn numbers_in_order_fill_chunks() {
+        let mut map = SeqMap::default();
+        (0..10_000).for_each(|seq| {
+            map.insert(seq, ());
+        });
+        assert_eq!(map.chunks.len(), 10_000_usize.div_ceil(FULL));
+    }
+}

@@ -1,0 +1,165 @@
+//! State and files together, for the one thread that writes. Every call does its I/O before it returns.
+//!
+//! [`Store::write`] is the commit: files first, then the state. The state is shared with threads that read.
+
+mod clean;
+mod open;
+mod recover;
+mod tidy;
+
+use std::collections::HashMap;
+use std::io;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use clean::Cleaner;
+
+use crate::batch::Batch;
+use crate::filesystem::{Filesystem, Lock};
+use crate::format::record::Record;
+use crate::log::{Active, NewSegment};
+use crate::state::{Place, Segment, State};
+use crate::{Committed, Error, NewEvent, Options, Ordinal};
+
+/// How much a probe writes: enough that a disk with room for it has room for some work.
+const PROBE_BYTES: usize = 64 << 10;
+
+pub(crate) struct Store {
+    filesystem: Arc<dyn Filesystem>,
+    options: Options,
+    state: Arc<RwLock<State>>,
+    active: Active,
+    cleaner: Option<Cleaner>,
+    /// The latest time that was heard of.
+    now_ms: i64,
+    _lock: Box<dyn Lock>,
+}
+
+/// What a commit did.
+#[derive(Debug, Default)]
+pub(crate) struct Applied {
+    /// New events, in order.
+    pub(crate) committed: Vec<Committed>,
+    /// How many deliveries each dropped endpoint had.
+    pub(crate) dropped: HashMap<Ordinal, u64>,
+}
+
+/// The state, for a short look. A panic elsewhere does not make it wrong: records are applied whole or not at all.
+pub(crate) fn look(state: &RwLock<State>) -> RwLockReadGuard<'_, State> {
+    state.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn change(state: &RwLock<State>) -> RwLockWriteGuard<'_, State> {
+    state.write().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl From<io::Error> for Error {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::Full,
+            _ => Self::Io(error.to_string()),
+        }
+    }
+}
+
+impl Store {
+    pub(crate) fn state(&self) -> &Arc<RwLock<State>> {
+        &self.state
+    }
+
+    pub(crate) fn look(&self) -> RwLockReadGuard<'_, State> {
+        look(&self.state)
+    }
+
+    /// Begins a commit.
+    pub(crate) fn begin(&self) -> Batch {
+        Batch::new(&self.look())
+    }
+
+    /// Whether events fit into the commit and the journal.
+    pub(crate) fn fits(&self, batch: &Batch, events: &[NewEvent]) -> bool {
+        let state = self.look();
+        let more = batch.bytes_of(&state, events);
+        if more == 0 {
+            return true;
+        }
+        let begin = if self.active.is_full() { self.active.bytes_to_seal() + state.snapshot_bytes } else { 0 };
+        state.segments.used() + begin + batch.frame.length() + more <= state.limits.most_for_events()
+    }
+
+    /// Syncs a commit and applies it. After an error nothing of it counts.
+    pub(crate) fn write(&mut self, batch: Batch) -> Result<Applied, Error> {
+        if batch.is_empty() {
+            return Ok(Applied::default());
+        }
+        let written = self.append(batch);
+        change(&self.state).failing = written.is_err();
+        written
+    }
+
+    fn append(&mut self, batch: Batch) -> Result<Applied, Error> {
+        if self.active.is_full() {
+            self.roll()?;
+        }
+        let Batch { frame, records, committed, .. } = batch;
+        let offset = self.active.append(frame)?;
+        let mut place = Place { segment: self.active.id, offset };
+        let mut applied = Applied { committed, dropped: HashMap::new() };
+        let mut state = change(&self.state);
+        state.segments.grown(self.active.id, self.active.length, 0);
+        for record in records {
+            if let Record::Event { accepted_ms, .. } = &record {
+                self.now_ms = self.now_ms.max(*accepted_ms);
+            }
+            let endpoint = if let Record::Dropped { ordinal } = &record { Some(*ordinal) } else { None };
+            let count = state.apply(record, &mut place);
+            if let Some(ordinal) = endpoint {
+                *applied.dropped.entry(ordinal).or_default() += count;
+            }
+        }
+        Ok(applied)
+    }
+
+    /// Ends the segment and begins the next.
+    fn roll(&mut self) -> io::Result<()> {
+        let sealed = self.active.seal()?;
+        change(&self.state).segments.grown(self.active.id, self.active.length, sealed);
+        let (snapshot, limit) = {
+            let state = self.look();
+            (state.snapshot(), state.limits.segment)
+        };
+        let new = NewSegment {
+            id: self.active.id + 1,
+            first: self.active.next,
+            created_ms: self.now_ms,
+            snapshot,
+            limit,
+            directory: &self.options.directory,
+        };
+        self.active = Active::create(&*self.filesystem, new)?;
+        begin_segment(&mut change(&self.state), &self.active);
+        Ok(())
+    }
+
+    /// Tries whether the disk can be written again.
+    pub(crate) fn probe(&mut self) -> Result<(), Error> {
+        let tried = self.active.probe(PROBE_BYTES);
+        change(&self.state).failing = tried.is_err();
+        Ok(tried?)
+    }
+}
+
+/// Says that a segment has begun, with nothing in it but its snapshot.
+fn begin_segment(state: &mut State, active: &Active) {
+    state.snapshot_bytes = active.length;
+    state.segments.push(Segment {
+        id: active.id,
+        path: active.path.clone(),
+        file: Arc::clone(&active.file),
+        salt: active.salt,
+        first: active.first,
+        length: active.length,
+        overhead: active.length,
+        live: 0,
+        held: 0,
+    });
+}

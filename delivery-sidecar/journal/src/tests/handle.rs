@@ -1,0 +1,236 @@
+//! What callers of the handle can rely on.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::support::{NOW, dead, event, failure, in_directory, journal, keyed, options, outcome, succeeded};
+use crate::testing::{Crash, FakeDisk, Fault};
+use crate::{Accepted, DeadLetter, Disk, Error, Journal, NewEvent, Options, Ordinal, OutcomeKind};
+
+#[tokio::test]
+async fn one_process_at_a_time_holds_the_journal() {
+    let disk = FakeDisk::new(1);
+    let first = journal(&disk, options());
+    let second = Journal::open(Arc::new(disk.clone()), options(), NOW, |_| {});
+    assert!(matches!(second.err(), Some(Error::Locked(directory)) if directory == options().directory));
+    first.close().await.unwrap();
+    journal(&disk, options()).close().await.unwrap();
+}
+
+#[tokio::test]
+async fn on_a_real_disk_too() {
+    let directory = tempfile::tempdir().unwrap();
+    let options = Options { directory: directory.path().join("deep/er"), ..options() };
+    let open = || Journal::open(Arc::new(Disk), options.clone(), NOW, |_| {});
+    let (journal, recovered) = open().unwrap();
+    assert!(recovered.pending.is_empty() && recovered.endpoints.is_empty() && recovered.cut.is_none());
+    assert!(matches!(open().err(), Some(Error::Locked(_))));
+    let endpoint = journal.ordinal("a").await.unwrap();
+    for _ in 0..40 {
+        journal.accept(vec![event(500, &[endpoint])]).await.unwrap();
+    }
+    for seq in 1..=30 {
+        journal.record(succeeded(seq, endpoint)).await;
+    }
+    journal.close().await.unwrap();
+    let (journal, recovered) = open().unwrap();
+    let pending: Vec<_> = recovered.pending.iter().map(|pending| pending.seq).collect();
+    assert_eq!(pending, (31..=40).collect::<Vec<_>>());
+    assert_eq!(journal.read(31).unwrap().unwrap().payload, event(500, &[]).payload);
+    assert_eq!(journal.read(3).unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_journal_that_is_closed_says_so() {
+    let disk = FakeDisk::new(1);
+    let journal = journal(&disk, options());
+    let other = journal.clone();
+    let endpoint = journal.ordinal("a").await.unwrap();
+    journal.accept(vec![event(9, &[endpoint])]).await.unwrap();
+    journal.record(succeeded(1, endpoint)).await;
+    journal.close().await.unwrap();
+    assert!(matches!(other.accept(vec![event(9, &[])]).await, Err(Error::Closed)));
+    assert!(matches!(other.ordinal("b").await, Err(Error::Closed)));
+    other.record(succeeded(1, endpoint)).await;
+    assert_eq!(other.stats(endpoint).unwrap().delivered, 1, "what was recorded before was synced");
+}
+
+#[tokio::test]
+async fn when_the_last_handle_goes_what_waits_is_synced() {
+    let disk = FakeDisk::new(1);
+    let journal = journal(&disk, options());
+    let endpoint = journal.ordinal("a").await.unwrap();
+    journal.accept(vec![event(9, &[endpoint])]).await.unwrap();
+    let gate = disk.hold_syncs();
+    journal.record(succeeded(1, endpoint)).await;
+    drop(journal);
+    gate.wait_for_sync();
+    drop(gate);
+    let (reopened, recovered) = loop {
+        match Journal::open(Arc::new(disk.clone()), options(), NOW, |_| {}) {
+            Ok(opened) => break opened,
+            Err(Error::Locked(_)) => tokio::task::yield_now().await,
+            Err(error) => panic!("{error}"),
+        }
+    };
+    assert!(recovered.pending.is_empty());
+    assert_eq!(reopened.stats(endpoint).unwrap().delivered, 1);
+}
+
+#[tokio::test]
+async fn outcomes_that_cannot_be_synced_are_kept_until_they_can() {
+    let disk = FakeDisk::new(1);
+    let journal = journal(&disk, options());
+    let endpoint = journal.ordinal("a").await.unwrap();
+    journal.accept(vec![event(9, &[endpoint]), event(9, &[endpoint])]).await.unwrap();
+    disk.fail_next(Fault::Sync);
+    journal.record(succeeded(1, endpoint)).await;
+    assert!(matches!(journal.flush().await, Err(Error::Io(_))));
+    assert!(journal.usage().refusing);
+    assert_eq!(journal.pending(endpoint), 2, "nothing is counted that may not be there");
+    journal.record(succeeded(2, endpoint)).await;
+    journal.flush().await.unwrap();
+    assert!(!journal.usage().refusing);
+    assert_eq!((journal.pending(endpoint), journal.stats(endpoint).unwrap().delivered), (0, 2));
+}
+
+#[tokio::test]
+async fn a_failing_disk_is_tried_again_without_being_asked() {
+    let disk = FakeDisk::new(1);
+    let journal = journal(&disk, options());
+    disk.fail_next(Fault::Sync);
+    assert!(journal.accept(vec![event(9, &[])]).await.is_err());
+    let gate = disk.hold_syncs();
+    assert!(journal.usage().refusing);
+    gate.wait_for_sync();
+    drop(gate);
+    while journal.usage().refusing {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn repetitions_are_recognised_while_the_disk_fails() {
+    let disk = FakeDisk::new(1);
+    let journal = journal(&disk, options());
+    journal.accept(vec![keyed(1, 1, &[])]).await.unwrap();
+    disk.fail_next(Fault::Write);
+    assert!(journal.accept(vec![keyed(2, 1, &[])]).await.is_err());
+    assert_eq!(journal.accept(vec![keyed(1, 1, &[])]).await.unwrap(), [Accepted::Duplicate { deliveries: 0 }]);
+    assert_eq!(journal.accept(vec![keyed(2, 1, &[])]).await.unwrap(), [Accepted::New { seq: 2 }]);
+}
+
+#[tokio::test]
+async fn a_key_is_forgotten_when_it_has_expired() {
+    let disk = FakeDisk::new(1);
+    let journal = journal(&disk, options());
+    let later = |ms: i64| NewEvent { accepted_ms: NOW + ms, ..keyed(1, 2, &[]) };
+    assert_eq!(journal.accept(vec![keyed(1, 1, &[])]).await.unwrap(), [Accepted::New { seq: 1 }]);
+    assert_eq!(journal.accept(vec![later(999)]).await.unwrap(), [Accepted::Conflict]);
+    assert_eq!(journal.accept(vec![later(1000)]).await.unwrap(), [Accepted::New { seq: 2 }]);
+}
+
+#[tokio::test]
+async fn a_dropped_endpoint_is_gone_for_good() {
+    let disk = FakeDisk::new(1);
+    let journal = journal(&disk, options());
+    let ordinals = journal.ordinals(vec!["a".into(), "b".into()]).await.unwrap();
+    let (a, b) = (ordinals[0], ordinals[1]);
+    journal.accept(vec![event(9, &[a, b]), event(9, &[a]), event(9, &[a])]).await.unwrap();
+    journal.record(dead(3, a)).await;
+    journal.flush().await.unwrap();
+    assert_eq!(journal.drop_endpoint(a).await.unwrap(), 3);
+    assert_eq!(journal.drop_endpoint(a).await.unwrap(), 0);
+    assert_eq!((journal.stats(a), journal.pending(a), journal.pending(b)), (None, 0, 1));
+    assert_eq!(journal.read(2).unwrap(), None);
+    journal.accept(vec![event(9, &[a])]).await.unwrap();
+    assert_eq!(journal.pending(a), 0);
+    assert_eq!(journal.ordinal("a").await.unwrap(), Ordinal(2), "its number is not used again");
+    journal.close().await.unwrap();
+
+    disk.crash(Crash::PowerLoss);
+    disk.restart();
+    let (journal, recovered) = Journal::open(Arc::new(disk), options(), NOW, |_| {}).unwrap();
+    assert_eq!(recovered.pending.iter().map(|p| (p.seq, p.endpoint)).collect::<Vec<_>>(), [(1, b)]);
+    assert_eq!(journal.ordinal("a").await.unwrap(), Ordinal(2));
+    assert_eq!(journal.ordinal("c").await.unwrap(), Ordinal(3));
+}
+
+#[tokio::test]
+async fn what_is_displayed_follows_what_is_recorded() {
+    let disk = FakeDisk::new(1);
+    let journal = journal(&disk, options());
+    let a = journal.ordinal("a").await.unwrap();
+    let at = |ms: i64| NewEvent { accepted_ms: NOW + ms, ..event(9, &[a]) };
+    journal.accept(vec![at(10), at(5), at(20)]).await.unwrap();
+    assert_eq!(journal.oldest_pending_ms(a), Some(NOW + 10), "by order of acceptance, not by clock");
+    journal.record(outcome(1, a, 1, OutcomeKind::Retry { due_ms: NOW + 99, failure: failure(&"é".repeat(300)) })).await;
+    journal.record(dead(2, a)).await;
+    journal.record(succeeded(3, a)).await;
+    journal.record(succeeded(3, a)).await;
+    journal.record(succeeded(9, a)).await;
+    journal.flush().await.unwrap();
+    let stats = journal.stats(a).unwrap();
+    assert_eq!((stats.delivered, stats.failed, stats.dead_lettered, stats.consecutive_failures), (1, 2, 1, 0));
+    assert_eq!((journal.pending(a), journal.oldest_pending_ms(a)), (1, Some(NOW + 10)));
+    let letter = DeadLetter { seq: 2, endpoint: a, at_ms: NOW + 1, attempts: 1 };
+    assert_eq!(journal.dead_letters(a, 10), [letter]);
+    journal.record(outcome(1, a, 2, OutcomeKind::Succeeded { status: 204 })).await;
+    journal.flush().await.unwrap();
+    assert_eq!((journal.pending(a), journal.oldest_pending_ms(a)), (0, None));
+    assert_eq!((journal.read(1).unwrap(), journal.read(2).unwrap().unwrap().deliveries), (None, vec![a]));
+    assert_eq!(journal.stats(a).unwrap().last_status, Some(204));
+}
+
+#[tokio::test]
+async fn messages_are_kept_to_their_limit() {
+    let disk = FakeDisk::new(1);
+    let journal = journal(&disk, options());
+    let a = journal.ordinal("a").await.unwrap();
+    journal.accept(vec![event(9, &[a])]).await.unwrap();
+    journal.record(outcome(1, a, 1, OutcomeKind::DeadLettered { failure: failure(&"€".repeat(100)) })).await;
+    journal.flush().await.unwrap();
+    let kept = journal.stats(a).unwrap().last_failure.unwrap().failure.message;
+    assert_eq!(kept, "€".repeat(85), "255 bytes, not through the middle of a letter");
+}
+
+#[tokio::test]
+async fn what_can_never_fit_is_refused_by_name() {
+    let disk = FakeDisk::new(1);
+    let journal = journal(&disk, options());
+    let a = journal.ordinal("a").await.unwrap();
+    let error = |result: Result<(), Error>| result.unwrap_err().to_string();
+    let memo = journal.remember(a, Bytes::from(vec![0; 1025])).await;
+    assert_eq!(error(memo), "what is remembered about an endpoint has 1025 bytes; the journal takes up to 1 KiB");
+    let uid = journal.ordinal("").await.map(|_| ());
+    assert_eq!(error(uid), "an endpoint's UID has 0 bytes; the journal takes 1 to 256");
+    let large = NewEvent { payload: vec![0; (16 << 20) + 1].into(), ..event(0, &[]) };
+    let large = journal.accept(vec![large]).await.map(|_| ());
+    assert_eq!(error(large), "an event has 16777217 bytes; the journal takes 16 MiB");
+    assert!(!disk.files().contains_key(&in_directory("next.tmp")));
+}
+
+#[tokio::test]
+async fn a_full_journal_takes_events_again_as_soon_as_there_is_space() {
+    let disk = FakeDisk::new(1);
+    let journal = journal(&disk, Options { max_bytes: 128 << 10, ..options() });
+    let a = journal.ordinal("a").await.unwrap();
+    let mut accepted = 0;
+    let refused = loop {
+        match journal.accept(vec![event(500, &[a])]).await {
+            Ok(_) => accepted += 1,
+            Err(error) => break error,
+        }
+    };
+    assert!(matches!(refused, Error::Full));
+    for seq in 1..=accepted {
+        journal.record(succeeded(seq, a)).await;
+    }
+    journal.flush().await.unwrap();
+    // The writer cleans by itself.
+    while journal.accept(vec![event(500, &[a])]).await.is_err() {
+        tokio::task::yield_now().await;
+    }
+    assert!(!journal.usage().refusing);
+}

@@ -1,0 +1,9 @@
+//! Tests of the crate as a whole, against a disk that fails.
+
+mod cleaning;
+mod corruption;
+mod failing;
+mod group_commit;
+mod handle;
+mod model;
+pub(crate) mod support;

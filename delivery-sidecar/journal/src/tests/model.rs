@@ -1,0 +1,442 @@
+//! The journal against a model of it: whatever is asked, and wherever it crashes, what was acknowledged is there, and what
+//! was not is there whole or not at all.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use proptest::prelude::*;
+
+use super::support::{NOW, failure, open_store, options, payload};
+use crate::delivery::Standing;
+use crate::state::stats;
+use crate::store::Store;
+use crate::testing::{Crash, FakeDisk, Fault};
+use crate::{Accepted, EndpointStats, IdempotencyKey, NewEvent, Options, Ordinal, Outcome, OutcomeKind, Seq};
+
+#[derive(Clone, Debug)]
+enum Step {
+    Accept { length: usize, key: Option<u8>, content: u64, endpoints: u8 },
+    Outcome { pick: usize, kind: u8, sent: bool },
+    Assign { uid: u8 },
+    Drop { pick: usize },
+    Remember { pick: usize, memo: u8 },
+}
+
+#[derive(Clone, Debug)]
+enum Operation {
+    Commit(Vec<Step>),
+    Tidy { later_ms: i64 },
+    Clean { steps: u8 },
+    Reopen,
+    CrashIn { operations: u64, crash: Crash },
+    CrashNow { crash: Crash },
+    Fail(Fault),
+    FillDisk { spare: u64 },
+    FreeDisk,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        6 => (0_usize..900, prop::option::weighted(0.6, 0_u8..12), 0_u64..2, any::<u8>())
+            .prop_map(|(length, key, content, endpoints)| Step::Accept { length, key, content, endpoints }),
+        8 => (any::<usize>(), 0_u8..6, any::<bool>()).prop_map(|(pick, kind, sent)| Step::Outcome { pick, kind, sent }),
+        2 => (0_u8..8).prop_map(|uid| Step::Assign { uid }),
+        1 => any::<usize>().prop_map(|pick| Step::Drop { pick }),
+        1 => (any::<usize>(), any::<u8>()).prop_map(|(pick, memo)| Step::Remember { pick, memo }),
+    ]
+}
+
+fn operation() -> impl Strategy<Value = Operation> {
+    let crash = prop_oneof![Just(Crash::Kill), Just(Crash::PowerLoss)];
+    let fault = prop_oneof![
+        Just(Fault::Write),
+        Just(Fault::Sync),
+        Just(Fault::Sync),
+        Just(Fault::Names),
+        Just(Fault::Truncate)
+    ];
+    prop_oneof![
+        24 => prop::collection::vec(step(), 1..8).prop_map(Operation::Commit),
+        2 => (0_i64..40_000).prop_map(|later_ms| Operation::Tidy { later_ms }),
+        4 => (1_u8..6).prop_map(|steps| Operation::Clean { steps }),
+        1 => Just(Operation::Reopen),
+        3 => (0_u64..12, crash.clone()).prop_map(|(operations, crash)| Operation::CrashIn { operations, crash }),
+        1 => crash.prop_map(|crash| Operation::CrashNow { crash }),
+        3 => fault.prop_map(Operation::Fail),
+        1 => (0_u64..4000).prop_map(|spare| Operation::FillDisk { spare }),
+        1 => Just(Operation::FreeDisk),
+    ]
+}
+
+#[derive(Clone, Debug, PartialEq)]
+struct ModelEvent {
+    payload: Bytes,
+    accepted_ms: i64,
+    all: Vec<Ordinal>,
+    deliveries: BTreeMap<Ordinal, (u32, Standing)>,
+}
+
+/// What the journal should be.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Model {
+    endpoints: BTreeMap<Ordinal, (String, EndpointStats, Bytes)>,
+    events: BTreeMap<Seq, ModelEvent>,
+    keys: BTreeMap<u128, (IdempotencyKey, u32)>,
+    next_seq: Seq,
+    next_ordinal: u32,
+}
+
+impl Model {
+    fn pick_endpoint(&self, pick: usize) -> Option<Ordinal> {
+        self.endpoints.keys().nth(pick % self.endpoints.len().max(1)).copied()
+    }
+
+    fn pick_delivery(&self, pick: usize) -> Option<(Seq, Ordinal)> {
+        let all: Vec<_> = self
+            .events
+            .iter()
+            .flat_map(|(seq, event)| event.deliveries.keys().map(|ordinal| (*seq, *ordinal)))
+            .collect();
+        all.get(pick % all.len().max(1)).copied()
+    }
+
+    fn new_event(&self, step: &Step, now_ms: i64) -> Option<NewEvent> {
+        let Step::Accept { length, key, content, endpoints } = step else { return None };
+        let deliveries = (0..8_u32).filter(|bit| endpoints & (1 << bit) != 0);
+        // One that the journal has never heard of, at times.
+        let deliveries = deliveries.map(|bit| self.pick_endpoint(bit as usize).unwrap_or(Ordinal(999))).collect();
+        let key = key.map(|key| IdempotencyKey { key: key.into(), content: *content, expires_ms: now_ms + 50 });
+        Some(NewEvent { payload: payload(*length, *endpoints), accepted_ms: now_ms, idempotency: key, deliveries })
+    }
+
+    fn accept(&mut self, event: &NewEvent) -> Accepted {
+        if let Some(key) = event.idempotency
+            && let Some((known, deliveries)) =
+                self.keys.get(&key.key).filter(|(known, _)| known.expires_ms > event.accepted_ms)
+        {
+            return if known.content == key.content {
+                Accepted::Duplicate { deliveries: *deliveries }
+            } else {
+                Accepted::Conflict
+            };
+        }
+        let mut all = event.deliveries.clone();
+        all.sort_unstable();
+        all.dedup();
+        all.retain(|ordinal| self.endpoints.contains_key(ordinal));
+        let seq = self.next_seq;
+        self.next_seq += 1;
+        if let Some(key) = event.idempotency {
+            self.keys.insert(key.key, (key, u32::try_from(all.len()).unwrap()));
+        }
+        let deliveries: BTreeMap<_, _> =
+            all.iter().map(|ordinal| (*ordinal, (0, Standing::Pending { due_ms: 0 }))).collect();
+        if !all.is_empty() {
+            let (payload, accepted_ms) = (event.payload.clone(), event.accepted_ms);
+            self.events.insert(seq, ModelEvent { payload, accepted_ms, all, deliveries });
+        }
+        Accepted::New { seq }
+    }
+
+    fn remove(&mut self, seq: Seq, ordinal: Ordinal) -> bool {
+        let Some(event) = self.events.get_mut(&seq) else { return false };
+        let removed = event.deliveries.remove(&ordinal).is_some();
+        if event.deliveries.is_empty() {
+            self.events.remove(&seq);
+        }
+        removed
+    }
+
+    fn outcome(&mut self, outcome: &Outcome) -> bool {
+        let Some(event) = self.events.get_mut(&outcome.seq) else { return false };
+        let Some((attempts, standing)) = event.deliveries.get_mut(&outcome.endpoint) else { return false };
+        if matches!(standing, Standing::Dead { .. }) {
+            return false;
+        }
+        let attempted = matches!(outcome.kind, OutcomeKind::Succeeded { .. }) || outcome.attempts > *attempts;
+        *attempts = outcome.attempts;
+        match outcome.kind {
+            OutcomeKind::Succeeded { .. } => {}
+            OutcomeKind::Retry { due_ms, .. } => *standing = Standing::Pending { due_ms },
+            OutcomeKind::DeadLettered { .. } => *standing = Standing::Dead { at_ms: outcome.at_ms },
+        }
+        if matches!(outcome.kind, OutcomeKind::Succeeded { .. }) {
+            self.remove(outcome.seq, outcome.endpoint);
+        }
+        stats::count(&mut self.endpoints.get_mut(&outcome.endpoint).unwrap().1, outcome, attempted);
+        true
+    }
+
+    fn assign(&mut self, uid: &str) -> Ordinal {
+        if let Some((ordinal, _)) = self.endpoints.iter().find(|(_, (known, ..))| known == uid) {
+            return *ordinal;
+        }
+        let ordinal = Ordinal(self.next_ordinal);
+        self.next_ordinal += 1;
+        self.endpoints.insert(ordinal, (uid.to_owned(), EndpointStats::default(), Bytes::new()));
+        ordinal
+    }
+
+    fn drop_endpoint(&mut self, ordinal: Ordinal) -> u64 {
+        self.endpoints.remove(&ordinal);
+        let seqs: Vec<Seq> = self.events.keys().copied().collect();
+        seqs.into_iter().map(|seq| u64::from(self.remove(seq, ordinal))).sum()
+    }
+
+    fn tidy(&mut self, now_ms: i64, options: &Options) {
+        let old = now_ms - options.dead_letter_retention_ms;
+        for event in self.events.values_mut() {
+            event.deliveries.retain(|_, (_, standing)| !matches!(standing, Standing::Dead { at_ms } if *at_ms <= old));
+        }
+        self.events.retain(|_, event| !event.deliveries.is_empty());
+    }
+
+    /// What a journal is, as far as it can be seen.
+    fn of(store: &Store) -> Self {
+        let state = store.look();
+        let mut model = Self { next_seq: state.next_seq, next_ordinal: state.next_ordinal, ..Self::default() };
+        for endpoint in state.all_endpoints() {
+            model.endpoints.insert(endpoint.ordinal, (endpoint.uid, endpoint.stats, endpoint.memo));
+        }
+        for (seq, event) in state.events.iter() {
+            let stored = crate::journal::read(store.state(), seq).expect("it can be read").expect("it is there");
+            assert_eq!(stored.accepted_ms, event.accepted_ms);
+            let deliveries = event.deliveries.as_slice().iter();
+            model.events.insert(
+                seq,
+                ModelEvent {
+                    payload: stored.payload,
+                    accepted_ms: event.accepted_ms,
+                    all: stored.deliveries,
+                    deliveries: deliveries
+                        .map(|delivery| (delivery.endpoint(), (delivery.attempts(), delivery.standing())))
+                        .collect(),
+                },
+            );
+        }
+        for key in 0..12 {
+            if let Some(known) = state.keys.get(key) {
+                model.keys.insert(key, (known.key(), known.deliveries));
+            }
+        }
+        model
+    }
+
+    /// Without keys that have expired: whether they are forgotten yet makes no difference.
+    fn at(mut self, now_ms: i64) -> Self {
+        self.keys.retain(|_, (key, _)| key.expires_ms > now_ms);
+        self
+    }
+}
+
+struct Test {
+    disk: FakeDisk,
+    store: Option<Store>,
+    model: Model,
+    /// What the journal may be instead after a crash: with a commit that failed.
+    failed: Vec<Model>,
+    now_ms: i64,
+}
+
+impl Test {
+    fn new(seed: u64) -> Self {
+        let disk = FakeDisk::new(seed);
+        let model = Model { next_seq: 1, ..Model::default() };
+        let store = Some(open_store(&disk, options()).unwrap().0);
+        Self { disk, store, model, failed: Vec::new(), now_ms: NOW }
+    }
+
+    fn store(&mut self) -> &mut Store {
+        self.store.as_mut().expect("it is open")
+    }
+
+    fn run(&mut self, operation: Operation) {
+        self.now_ms += 1;
+        match operation {
+            Operation::Commit(steps) => self.commit(&steps),
+            Operation::Tidy { later_ms } => self.tidy(later_ms),
+            Operation::Clean { steps } => {
+                for _ in 0..steps {
+                    let _ = self.store().clean();
+                }
+            }
+            Operation::Reopen => self.reopen(),
+            Operation::CrashIn { operations, crash } => self.disk.crash_in(operations, crash),
+            Operation::CrashNow { crash } => self.disk.crash(crash),
+            Operation::Fail(fault) => self.disk.fail_next(fault),
+            Operation::FillDisk { spare } => self.disk.set_capacity(Some(self.disk.used() + spare)),
+            Operation::FreeDisk => self.disk.set_capacity(None),
+        }
+        if self.disk.is_down() {
+            self.reopen();
+        }
+        self.check();
+    }
+
+    fn commit(&mut self, steps: &[Step]) {
+        let (mut model, now_ms) = (self.model.clone(), self.now_ms);
+        let store = self.store.as_mut().unwrap();
+        let mut batch = store.begin();
+        let mut dropped = Vec::new();
+        for (at, step) in (0..).zip(steps) {
+            match step {
+                Step::Accept { .. } => {
+                    let event = model.new_event(step, now_ms).unwrap();
+                    if store.fits(&batch, std::slice::from_ref(&event)) {
+                        let expected = model.accept(&event);
+                        assert_eq!(batch.accept(&store.look(), vec![event]), [expected]);
+                    }
+                }
+                Step::Outcome { pick, kind, sent } => {
+                    let Some((seq, endpoint)) = model.pick_delivery(*pick) else { continue };
+                    // The journal cannot have been asked about what it has not acknowledged.
+                    if !self.model.events.contains_key(&seq) {
+                        continue;
+                    }
+                    let attempts = model.events[&seq].deliveries[&endpoint].0 + u32::from(*sent);
+                    let kind = match kind {
+                        0 | 1 => OutcomeKind::Succeeded { status: 200 },
+                        2..=4 => OutcomeKind::Retry { due_ms: now_ms + 77, failure: failure("busy") },
+                        _ => OutcomeKind::DeadLettered { failure: failure("exhausted") },
+                    };
+                    let outcome = Outcome { seq, endpoint, at_ms: now_ms + at, attempts, kind };
+                    let expected = model.outcome(&outcome);
+                    assert_eq!(batch.outcome(&store.look(), &outcome), expected);
+                }
+                Step::Assign { uid } => {
+                    let uid = format!("uid-{uid}");
+                    let expected = model.assign(&uid);
+                    assert_eq!(batch.ordinal(&store.look(), &uid), expected);
+                }
+                Step::Drop { pick } => {
+                    let Some(ordinal) = model.pick_endpoint(*pick) else { continue };
+                    dropped.push((ordinal, model.drop_endpoint(ordinal)));
+                    batch.drop_endpoint(&store.look(), ordinal);
+                }
+                Step::Remember { pick, memo } => {
+                    let Some(ordinal) = model.pick_endpoint(*pick) else { continue };
+                    let memo = Bytes::from(vec![*memo; 30]);
+                    model.endpoints.get_mut(&ordinal).unwrap().2 = memo.clone();
+                    batch.remember(&store.look(), ordinal, memo);
+                }
+            }
+        }
+        // With nothing to write, what a failed commit has left stays where it is.
+        let is_written = !batch.is_empty();
+        match store.write(batch) {
+            Ok(applied) => {
+                for (ordinal, count) in dropped {
+                    assert_eq!(applied.dropped[&ordinal], count);
+                }
+                self.model = model;
+                if is_written {
+                    self.failed.clear();
+                }
+            }
+            Err(_) => self.failed.push(model),
+        }
+    }
+
+    fn tidy(&mut self, later_ms: i64) {
+        self.now_ms += later_ms;
+        let (mut model, now_ms) = (self.model.clone(), self.now_ms);
+        model.tidy(now_ms, &options());
+        match self.store().tidy(now_ms) {
+            Ok(_) => self.model = model,
+            Err(_) => self.failed.push(model),
+        }
+    }
+
+    /// Ends the process, if the disk has not, and begins another.
+    fn reopen(&mut self) {
+        if !self.disk.is_down() {
+            self.disk.crash(Crash::Kill);
+        }
+        self.store = None;
+        let store = loop {
+            self.disk.restart();
+            match crate::store::Store::open(std::sync::Arc::new(self.disk.clone()), options(), self.now_ms) {
+                Ok((store, _)) => break store,
+                Err(_) if self.disk.is_down() => {}
+                Err(error) => {
+                    // A full disk may refuse to open; nothing else may.
+                    assert!(matches!(error, crate::Error::Full), "{error}");
+                    self.disk.set_capacity(None);
+                    self.disk.crash(Crash::Kill);
+                }
+            }
+        };
+        let found = Model::of(&store).at(self.now_ms);
+        let allowed = std::iter::once(&self.model).chain(&self.failed).cloned().map(|model| model.at(self.now_ms));
+        let Some(model) = allowed.into_iter().find(|model| *model == found) else {
+            panic!("found {found:#?}\nexpected {:#?}\nor one of {:#?}", self.model, self.failed);
+        };
+        self.model = model;
+        // What was found is what the next crash must leave.
+        self.failed.clear();
+        self.store = Some(store);
+    }
+
+    fn check(&mut self) {
+        let now_ms = self.now_ms;
+        let found = Model::of(self.store()).at(now_ms);
+        assert_eq!(found, self.model.clone().at(now_ms));
+        check_accounts(self.store());
+    }
+}
+
+/// What is counted as it changes is what would be counted from scratch.
+fn check_accounts(store: &Store) {
+    let state = store.look();
+    let mut needed: BTreeMap<u32, (u64, u64)> = BTreeMap::new();
+    let mut dead_bytes = 0;
+    let (mut pending, mut dead) = (0, 0);
+    for (_, event) in state.events.iter() {
+        let (bytes, held) = needed.entry(event.segment).or_default();
+        *bytes += event.live();
+        *held += 1;
+        let count = event.deliveries.as_slice().iter().filter(|delivery| delivery.is_dead()).count();
+        dead += count;
+        pending += event.deliveries.as_slice().len() - count;
+        if count == event.deliveries.as_slice().len() {
+            dead_bytes += u64::from(event.length);
+        }
+    }
+    for known in (0..12).filter_map(|key| state.keys.get(key)) {
+        let (bytes, held) = needed.entry(known.segment).or_default();
+        *bytes += crate::state::KEY_BYTES;
+        *held += 1;
+    }
+    for (segment, expected) in &needed {
+        let segment = state.segments.get(*segment).expect("what is needed is in a segment");
+        assert_eq!((segment.live, segment.held), *expected);
+    }
+    assert_eq!(state.segments.live(), needed.values().map(|(bytes, _)| bytes).sum::<u64>());
+    assert_eq!(state.dead_letters.bytes, dead_bytes);
+    assert_eq!(state.endpoints.iter().map(|(_, endpoint)| endpoint.pending.len()).sum::<usize>(), pending);
+    assert_eq!(state.endpoints.iter().map(|(_, endpoint)| endpoint.dead.len()).sum::<usize>(), dead);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 384, max_shrink_iters: 4000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn acknowledged_is_kept_and_the_rest_is_whole_or_absent(
+        seed: u64,
+        operations in prop::collection::vec(operation(), 1..70),
+    ) {
+        let mut test = Test::new(seed);
+        for operation in operations {
+            test.run(operation);
+        }
+        test.disk.set_capacity(None);
+        test.reopen();
+        let disk = test.disk.clone();
+        super::support::clean(test.store());
+        test.check();
+        // A power loss after all this loses nothing either.
+        disk.crash(Crash::PowerLoss);
+        test.reopen();
+        test.check();
+    }
+}
