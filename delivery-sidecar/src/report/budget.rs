@@ -7,9 +7,9 @@ use std::time::Duration;
 /// Shortest pause after an answer that asks for one.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 /// Longest pause.
-pub const MAX_PAUSE: Duration = Duration::from_mins(1);
+const MAX_PAUSE: Duration = Duration::from_mins(1);
 /// An answer that takes this long says that the API server has enough to do.
-pub const SLOW: Duration = Duration::from_secs(1);
+const SLOW: Duration = Duration::from_secs(1);
 
 /// A token bucket that may be overdrawn by whoever is let.
 #[derive(Clone, Debug)]
@@ -74,23 +74,30 @@ pub struct Backoff {
 }
 
 impl Backoff {
-    /// An answer was slow, 429, 5xx or missing. Answers to what was sent before the pause do not lengthen it further,
+    /// An answer was 429, 5xx or missing. Answers to what was sent before the pause do not lengthen it further,
     /// except by what they ask for themselves. `jitter` in 0..1 lengthens it by up to a quarter, so that sidecars do
     /// not come back together.
     pub fn lengthen(&mut self, now: Duration, asked: Option<Duration>, jitter: f64) {
-        if now >= self.until {
-            self.pause = (self.pause * 2).clamp(FIRST_PAUSE, MAX_PAUSE);
-            self.until = now + self.pause.mul_f64(1.0 + jitter.clamp(0.0, 1.0) / 4.0);
-        }
+        self.double(now, MAX_PAUSE, jitter);
         if let Some(asked) = asked {
             self.until = self.until.max(now + asked.min(MAX_PAUSE));
         }
     }
 
-    /// An answer was good.
-    pub fn shorten(&mut self, now: Duration) {
-        if now >= self.until {
+    /// An answer was good, after `elapsed`. One that was [`SLOW`] lengthens the pause, but not beyond five times what
+    /// it took: a server that is always slow still gets a sixth of our time.
+    pub fn answered(&mut self, now: Duration, elapsed: Duration, jitter: f64) {
+        if elapsed >= SLOW {
+            self.double(now, (elapsed * 5).min(MAX_PAUSE), jitter);
+        } else if now >= self.until {
             self.pause = if self.pause > FIRST_PAUSE { self.pause / 2 } else { Duration::ZERO };
+        }
+    }
+
+    fn double(&mut self, now: Duration, most: Duration, jitter: f64) {
+        if now >= self.until {
+            self.pause = (self.pause * 2).max(FIRST_PAUSE).min(most);
+            self.until = now + self.pause.mul_f64(1.0 + jitter.clamp(0.0, 1.0) / 4.0);
         }
     }
 
@@ -150,12 +157,12 @@ mod tests {
         for _ in 0..8 {
             backoff.lengthen(now, None, 0.0);
             let until = backoff.until(now).unwrap();
-            pauses.push((until - now).as_secs());
+            pauses.push(until.as_secs() - now.as_secs());
             now = until;
         }
         assert_eq!(pauses, [1, 2, 4, 8, 16, 32, 60, 60]);
-        let good = (1..).find(|_| {
-            backoff.shorten(now);
+        let good = (1..100).find(|_| {
+            backoff.answered(now, s(0), 0.0);
             !backoff.probing()
         });
         assert_eq!(good, Some(7));
@@ -170,6 +177,20 @@ mod tests {
         assert_eq!(backoff.until(s(10)), Some(s(40)));
         backoff.lengthen(s(10), Some(s(3600)), 0.0);
         assert_eq!(backoff.until(s(10)), Some(s(70)));
+    }
+
+    #[test]
+    fn a_server_that_is_always_slow_is_still_written_to() {
+        let mut backoff = Backoff::default();
+        let mut now = s(0);
+        let mut pauses = vec![];
+        for _ in 0..6 {
+            backoff.answered(now, s(2), 0.0);
+            let until = backoff.until(now).unwrap();
+            pauses.push(until.as_secs() - now.as_secs());
+            now = until;
+        }
+        assert_eq!(pauses, [1, 2, 4, 8, 10, 10]);
     }
 
     proptest! {

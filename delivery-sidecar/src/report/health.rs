@@ -169,11 +169,21 @@ pub(super) fn known_reason(text: &str) -> Option<&'static str> {
 pub fn message(view: &EndpointView, health: Health) -> Cow<'static, str> {
     match health.reason {
         healthy::DELIVERING => "Deliveries succeed.".into(),
-        healthy::NO_TRAFFIC if view.stats.last_failure.is_some() => "Nothing is known about the receiver yet.".into(),
-        healthy::NO_TRAFFIC => "Nothing was delivered yet.".into(),
+        healthy::NO_TRAFFIC => match &view.stats.last_failure {
+            None => "Nothing was delivered yet.".into(),
+            Some(last) if reason(&last.failure) == healthy::GONE => {
+                "Nothing was delivered since the receiver answered 410 Gone and the endpoint was changed.".into()
+            }
+            Some(last) => {
+                format!("Nothing was delivered yet. The first attempt failed: {}", displayed(&last.failure.message))
+                    .into()
+            }
+        },
         healthy::SUSPENDED => "Deliveries wait: suspend is set on the endpoint or on its Webhook.".into(),
         healthy::DISABLED => "New events are not matched: enabled is false.".into(),
-        healthy::GONE => "The receiver answered 410 Gone. Deliveries wait until the endpoint is changed, or until suspend is set and unset.".into(),
+        healthy::GONE => "The receiver answered 410 Gone. Deliveries wait until the endpoint is changed, or until \
+                          suspend is set and unset."
+            .into(),
         reason => {
             let failure = view.stats.last_failure.as_ref().map(|last| &last.failure);
             let told = failure.map(|failure| displayed(&failure.message)).filter(|told| !told.is_empty());
@@ -301,6 +311,13 @@ mod tests {
         assert!(text.ends_with('…') && text.chars().count() <= 256 + 17, "{text}");
         view.stats.last_failure.as_mut().unwrap().failure.message.clear();
         assert_eq!(message(&view, judge(&view)), "Deliveries fail with HTTP status 503.");
+    }
+
+    #[test]
+    fn a_first_failure_is_told_before_it_counts() {
+        let view = streak(1, None);
+        let text = message(&view, judge(&view));
+        assert_eq!(text, "Nothing was delivered yet. The first attempt failed: the receiver said no");
     }
 
     #[test]

@@ -74,12 +74,7 @@ impl Kind for WebhookEndpoint {
 impl KubeSink {
     /// For the Webhook with this name and UID, and endpoints of the same namespace.
     pub fn new(client: Client, namespace: &str, webhook_name: &str, webhook_uid: &str) -> Self {
-        Self {
-            client,
-            namespace: namespace.into(),
-            webhook_name: webhook_name.into(),
-            webhook_uid: webhook_uid.into(),
-        }
+        Self { client, namespace: namespace.into(), webhook_name: webhook_name.into(), webhook_uid: webhook_uid.into() }
     }
 
     async fn look<K: Kind>(&self, name: &str, uid: &str) -> Result<Option<K::Status>, SinkError> {
@@ -114,7 +109,8 @@ impl KubeSink {
             .map_err(|error| SinkError::Refused(error.to_string()))?;
         // As text: on an answer that it cannot parse, the client would log all of it, and a spec may hold secrets.
         let text = self.client.request_text(request).await.map_err(from_kube)?;
-        serde_json::from_str(&text).map_err(|error| SinkError::Refused(format!("the answer is not as expected: {error}")))
+        serde_json::from_str(&text)
+            .map_err(|error| SinkError::Refused(format!("the answer is not as expected: {error}")))
     }
 }
 
@@ -151,5 +147,181 @@ fn from_kube(error: kube::Error) -> SinkError {
             let retry_after = (seconds > 0).then(|| Duration::from_secs(seconds.into()));
             SinkError::Unavailable { message, retry_after }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+
+    use http::{Request as HttpRequest, Response};
+    use http_body_util::BodyExt;
+    use kube::client::Body;
+    use posthaste_delivery_config::StatusMode;
+    use serde_json::{Value, json};
+    use tower_test::mock::Handle;
+
+    use super::*;
+    use crate::report::{
+        health::judge,
+        status::{self, Transitions},
+        testing::view,
+    };
+
+    type Server = Handle<HttpRequest<Body>, Response<Body>>;
+
+    const ENDPOINT_PATH: &str = "/apis/posthaste.dev/v1alpha1/namespaces/shop/webhookendpoints/acme/status";
+
+    fn sink() -> (KubeSink, Server) {
+        let (service, server) = tower_test::mock::pair::<HttpRequest<Body>, Response<Body>>();
+        (KubeSink::new(Client::new(service, "default"), "shop", "orders", "uid-orders"), server)
+    }
+
+    fn endpoint_status() -> WebhookEndpointStatus {
+        let view = view("a");
+        let now = "2026-01-01T00:00:00Z".parse().unwrap();
+        status::endpoint(&view, judge(&view), StatusMode::Off, &Transitions::default(), now)
+    }
+
+    /// Takes the next request apart, into "method path query", content type and body; answers it.
+    async fn serve(server: &mut Server, code: u16, answer: Value) -> (String, String, Value) {
+        let (request, send) = server.next_request().await.expect("a request");
+        let (parts, body) = request.into_parts();
+        let line = format!("{} {}", parts.method, parts.uri);
+        let content_type = parts.headers["content-type"].to_str().unwrap().to_owned();
+        let body = body.collect().await.unwrap().to_bytes();
+        let answer = Response::builder().status(code).body(Body::from(answer.to_string().into_bytes())).unwrap();
+        send.send_response(answer);
+        (line, content_type, serde_json::from_slice(&body).unwrap())
+    }
+
+    /// An object as the API server answers it, with a spec that this build does not know.
+    fn object(uid: &str, status: &Value) -> Value {
+        json!({"metadata": {"name": "acme", "uid": uid}, "spec": {"unheardOf": true}, "status": status})
+    }
+
+    #[tokio::test]
+    async fn an_endpoint_is_applied_with_force_by_the_sidecars_field_manager() {
+        let (sink, server) = sink();
+        let mut server = pin!(server);
+        let status = endpoint_status();
+        let (result, (line, content_type, body)) = tokio::join!(
+            sink.apply_endpoint("acme", "uid-1", &status),
+            serve(&mut server, 200, object("uid-1", &json!({}))),
+        );
+        assert_eq!(result, Ok(()));
+        assert_eq!(line, format!("PATCH {ENDPOINT_PATH}?&force=true&fieldManager=posthaste-delivery"));
+        assert_eq!(content_type, "application/apply-patch+yaml");
+        assert_eq!(
+            body,
+            json!({
+                "apiVersion": "posthaste.dev/v1alpha1",
+                "kind": "WebhookEndpoint",
+                "metadata": {"name": "acme"},
+                "status": {
+                    "configuration": {"revision": "r1"},
+                    "signing": {"activeKeyIDs": ["k1"]},
+                    "conditions": [{"type": "Programmed", "status": "True", "reason": "Programmed",
+                        "message": "The configuration runs.", "observedGeneration": 1,
+                        "lastTransitionTime": "2026-01-01T00:00:00Z"}],
+                },
+            })
+        );
+    }
+
+    #[tokio::test]
+    async fn the_webhook_is_applied_by_its_name() {
+        let (sink, server) = sink();
+        let mut server = pin!(server);
+        let status = WebhookStatus { targets_omitted: Some(3), ..WebhookStatus::default() };
+        let (result, (line, _, body)) =
+            tokio::join!(sink.apply_webhook(&status), serve(&mut server, 200, object("uid-orders", &json!({}))),);
+        assert_eq!(result, Ok(()));
+        assert!(
+            line.starts_with("PATCH /apis/posthaste.dev/v1alpha1/namespaces/shop/webhooks/orders/status?"),
+            "{line}"
+        );
+        assert_eq!((&body["kind"], &body["status"]), (&json!("Webhook"), &json!({"targetsOmitted": 3})));
+    }
+
+    #[tokio::test]
+    async fn a_look_is_a_dry_run_that_changes_nothing() {
+        let (sink, server) = sink();
+        let mut server = pin!(server);
+        let there = json!({"delivery": {"delivered": 7}, "observedGeneration": 2});
+        let (result, (line, content_type, body)) =
+            tokio::join!(sink.look_endpoint("acme", "uid-1"), serve(&mut server, 200, object("uid-1", &there)),);
+        assert_eq!(line, format!("PATCH {ENDPOINT_PATH}?&dryRun=All&fieldManager=posthaste-delivery"));
+        assert_eq!((content_type.as_str(), body), ("application/merge-patch+json", json!({})));
+        assert_eq!(serde_json::to_value(result.unwrap()).unwrap(), there);
+    }
+
+    #[tokio::test]
+    async fn an_object_without_a_status_shows_nothing() {
+        let (sink, server) = sink();
+        let mut server = pin!(server);
+        let answer = json!({"metadata": {"uid": "uid-orders"}});
+        let (result, _) = tokio::join!(sink.look_webhook(), serve(&mut server, 200, answer));
+        assert_eq!(result, Ok(None));
+    }
+
+    #[tokio::test]
+    async fn a_status_that_reached_a_newer_object_is_withdrawn() {
+        let (sink, server) = sink();
+        let mut server = pin!(server);
+        let status = endpoint_status();
+        let (result, (line, body)) = tokio::join!(sink.apply_endpoint("acme", "uid-1", &status), async {
+            serve(&mut server, 200, object("uid-2", &json!({}))).await;
+            let (line, _, body) = serve(&mut server, 200, object("uid-2", &json!({}))).await;
+            (line, body)
+        });
+        assert_eq!(result, Err(SinkError::Replaced));
+        assert_eq!(line, format!("PATCH {ENDPOINT_PATH}?&force=true&fieldManager=posthaste-delivery"));
+        assert_eq!(
+            body,
+            json!({"apiVersion": "posthaste.dev/v1alpha1", "kind": "WebhookEndpoint", "metadata": {"name": "acme"}})
+        );
+    }
+
+    #[tokio::test]
+    async fn a_newer_object_that_is_looked_at_is_left_alone() {
+        let (sink, server) = sink();
+        let mut server = pin!(server);
+        let (result, _) =
+            tokio::join!(sink.look_endpoint("acme", "uid-1"), serve(&mut server, 200, object("uid-2", &json!({}))),);
+        assert_eq!(result, Err(SinkError::Replaced));
+    }
+
+    /// What an error answer means.
+    async fn error(code: u16, reason: &str, details: Value) -> SinkError {
+        let (sink, server) = sink();
+        let mut server = pin!(server);
+        let answer = json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": code, "reason": reason,
+            "message": "because", "details": details});
+        let (result, _) = tokio::join!(sink.look_webhook(), serve(&mut server, code, answer));
+        result.unwrap_err()
+    }
+
+    #[tokio::test]
+    async fn errors_are_told_apart_by_what_helps() {
+        assert_eq!(error(404, "NotFound", json!({})).await, SinkError::Gone);
+        for (code, reason) in [(400, "BadRequest"), (409, "Conflict"), (422, "Invalid")] {
+            let error = error(code, reason, json!({})).await;
+            assert_eq!(error, SinkError::Refused(format!("{code} {reason}: because")));
+        }
+        for code in [401, 403, 429, 500, 503] {
+            let error = error(code, "Reason", json!({})).await;
+            assert!(matches!(error, SinkError::Unavailable { retry_after: None, .. }), "{code}: {error:?}");
+        }
+        let error = error(429, "TooManyRequests", json!({"retryAfterSeconds": 7})).await;
+        assert!(matches!(error, SinkError::Unavailable { retry_after: Some(seven), .. } if seven.as_secs() == 7));
+    }
+
+    #[tokio::test]
+    async fn a_path_that_is_not_served_yet_is_not_an_object_that_is_gone() {
+        let (sink, server) = sink();
+        let mut server = pin!(server);
+        let (result, _) = tokio::join!(sink.look_webhook(), serve(&mut server, 404, json!("404 page not found")));
+        assert!(matches!(result, Err(SinkError::Unavailable { .. })), "{result:?}");
     }
 }

@@ -24,6 +24,7 @@ pub mod metrics;
 pub mod planner;
 pub mod reporter;
 mod request;
+pub mod shown;
 pub mod sink;
 pub mod status;
 #[cfg(test)]

@@ -15,11 +15,11 @@ use tokio::{
 
 use super::{
     board::{Board, Taker},
-    digest,
     health::judge,
     metrics::ReportMetrics,
     planner::{Action, Answer, Object, Planner, Shown, Ticket, Timing},
     request::{Done, Request},
+    shown,
     sink::{SinkError, StatusSink},
     status::{self, Transitions},
     view::{EndpointView, WebhookView},
@@ -50,12 +50,7 @@ pub struct Reporter<S> {
 
 impl<S: StatusSink> Reporter<S> {
     /// A reporter under the budget that `budget` holds, now and whenever it changes.
-    pub fn new(
-        board: Arc<Board>,
-        sink: S,
-        mut budget: watch::Receiver<StatusBudget>,
-        metrics: ReportMetrics,
-    ) -> Self {
+    pub fn new(board: Arc<Board>, sink: S, mut budget: watch::Receiver<StatusBudget>, metrics: ReportMetrics) -> Self {
         let planner = Planner::new(&budget.borrow_and_update());
         Self { board, sink: Arc::new(sink), budget, metrics, planner, start: Instant::now(), complained: false }
     }
@@ -152,14 +147,14 @@ impl<S: StatusSink> Reporter<S> {
                 let targets = uids.iter().filter_map(|uid| self.board.with_endpoint(uid, target)).collect();
                 let (totals, oldest) = (self.planner.totals(), self.planner.oldest_pending_ms());
                 let status = Box::new(status::webhook(&view, totals, oldest, targets, mode, &since, wall));
-                let digest = digest::webhook(&view, totals).under(mode);
+                let digest = shown::webhook(&view, totals).under(mode);
                 let shown = Shown { digest, since: Transitions::of_webhook(&status) };
                 Some(Request::ApplyWebhook { status, shown })
             }
             Object::Endpoint(uid) => self.board.with_endpoint(uid, |view| {
                 let health = judge(view);
                 let status = Box::new(status::endpoint(view, health, mode, &since, wall));
-                let digest = digest::endpoint(view, health).under(mode);
+                let digest = shown::endpoint(view, health).under(mode);
                 let shown = Shown { digest, since: Transitions::of_endpoint(&status) };
                 Request::ApplyEndpoint { name: Arc::clone(&view.name), uid: Arc::clone(uid), status, shown }
             }),
@@ -220,3 +215,6 @@ impl Taker for News<'_> {
         self.planner.observe_endpoint(view, self.now);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,9 +6,9 @@ use posthaste_crds::v1alpha1::{WebhookEndpointStatus, WebhookStatus};
 use tokio::time::{Instant, timeout};
 
 use super::{
-    digest,
     metrics::{Kind, Operation, RequestLabels, RequestResult},
     planner::{Answer, Shown, Ticket},
+    shown,
     sink::{SinkError, StatusSink},
     status::Transitions,
 };
@@ -87,18 +87,16 @@ impl Request {
             Self::LookWebhook => {
                 let status = sink.look_webhook().await?;
                 Ok(Answer::Looked(status.as_ref().and_then(|status| {
-                    Some(Shown { digest: digest::webhook_shown(status)?, since: Transitions::of_webhook(status) })
+                    Some(Shown { digest: shown::webhook_found(status)?, since: Transitions::of_webhook(status) })
                 })))
             }
             Self::LookEndpoint { name, uid } => {
                 let status = sink.look_endpoint(&name, &uid).await?;
                 Ok(Answer::Looked(status.as_ref().and_then(|status| {
-                    Some(Shown { digest: digest::endpoint_shown(status)?, since: Transitions::of_endpoint(status) })
+                    Some(Shown { digest: shown::endpoint_found(status)?, since: Transitions::of_endpoint(status) })
                 })))
             }
-            Self::ApplyWebhook { status, shown } => {
-                sink.apply_webhook(&status).await.map(|()| Answer::Written(shown))
-            }
+            Self::ApplyWebhook { status, shown } => sink.apply_webhook(&status).await.map(|()| Answer::Written(shown)),
             Self::ApplyEndpoint { name, uid, status, shown } => {
                 sink.apply_endpoint(&name, &uid, &status).await.map(|()| Answer::Written(shown))
             }

@@ -40,12 +40,12 @@ pub fn succeeded(view: &mut EndpointView, at_ms: i64) {
 }
 
 /// One attempt fails.
-pub fn failed(view: &mut EndpointView, at_ms: i64, reason: &str, status: Option<u16>) {
+pub fn failed(view: &mut EndpointView, at_ms: i64, reason: &str, code: Option<u16>) {
     let stats = &mut view.stats;
     stats.failed += 1;
     stats.consecutive_failures += 1;
-    stats.last_status = status;
+    stats.last_status = code;
     stats.last_attempt_ms = Some(at_ms);
-    let failure = Failure { status, reason: reason.into(), message: "the receiver said no".into() };
+    let failure = Failure { status: code, reason: reason.into(), message: "the receiver said no".into() };
     stats.last_failure = Some(LastFailure { at_ms, failure });
 }

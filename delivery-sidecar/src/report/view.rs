@@ -13,7 +13,8 @@ pub struct EndpointView {
     pub name: Arc<str>,
     /// The generation that is loaded.
     pub generation: i64,
-    /// Revision of the configuration that is loaded.
+    /// Revision of this endpoint's own configuration that is loaded. It is displayed, so a revision that changes with
+    /// other endpoints' configuration makes every change of one a write to all.
     pub revision: Arc<str>,
     /// Why the loaded configuration of this endpoint cannot run, if it cannot.
     pub config_error: Option<String>,

@@ -7,7 +7,7 @@ use super::{
     entry::{Entry, Known},
     lanes::{Id, Lane},
 };
-use crate::report::{budget::SLOW, status::Transitions};
+use crate::report::status::Transitions;
 
 /// What became of a [`Ticket`].
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -48,8 +48,7 @@ impl Planner {
         match answer {
             Answer::Dropped => {}
             Answer::Unavailable(asked) => self.backoff.lengthen(now, asked, jitter),
-            _ if elapsed >= SLOW => self.backoff.lengthen(now, None, jitter),
-            _ => self.backoff.shorten(now),
+            _ => self.backoff.answered(now, elapsed, jitter),
         }
         let interval = self.interval;
         // Removed meanwhile, and perhaps added again under another number: the answer is of no use then.

@@ -146,7 +146,9 @@ impl Planner {
             bucket.set(budget.programmed_per_second, budget.programmed_per_second, now);
         }
         let all: Vec<Id> = self.entries.keys().copied().collect();
-        all.into_iter().for_each(|id| self.place(id, now));
+        for id in all {
+            self.place(id, now);
+        }
     }
 
     /// What is displayed at all.
@@ -187,7 +189,9 @@ impl Planner {
     pub fn flush(&mut self, now: Duration) {
         self.interval = Duration::ZERO;
         let later: Vec<Id> = self.lanes.later().collect();
-        later.into_iter().for_each(|id| self.place(id, now));
+        for id in later {
+            self.place(id, now);
+        }
     }
 
     /// Since when the conditions of an object are what they are.
@@ -210,9 +214,8 @@ impl Planner {
     pub fn targets(&self) -> Vec<Arc<str>> {
         let mut endpoints: Vec<&Entry> =
             self.entries.iter().filter(|(id, _)| **id != WEBHOOK).map(|(_, entry)| entry).collect();
-        let fails = |entry: &Entry| {
-            entry.current.health.is_some_and(|digest| digest.health.status == ConditionStatus::False)
-        };
+        let fails =
+            |entry: &Entry| entry.current.health.is_some_and(|digest| digest.health.status == ConditionStatus::False);
         let order = |a: &&Entry, b: &&Entry| {
             (fails(b), b.last_attempt_ms, &a.name).cmp(&(fails(a), a.last_attempt_ms, &b.name))
         };

@@ -1,7 +1,6 @@
 //! What the planner learns from the board.
 
-use std::sync::Arc;
-use std::time::Duration;
+use std::{collections::hash_map::Entry as MapEntry, sync::Arc, time::Duration};
 
 use super::{
     Planner, WEBHOOK,
@@ -9,8 +8,9 @@ use super::{
     lanes::Id,
 };
 use crate::report::{
-    digest::{self, Digest},
+    digest::Digest,
     health::judge,
+    shown,
     totals::Totals,
     view::{EndpointView, WebhookView},
 };
@@ -19,7 +19,7 @@ impl Planner {
     /// Takes note of an endpoint. Costs no allocation when it is known. Call [`Planner::settle`] after a round.
     pub fn observe_endpoint(&mut self, view: &EndpointView, now: Duration) {
         let health = judge(view);
-        let digest = digest::endpoint(view, health);
+        let digest = shown::endpoint(view, health);
         let id = match self.by_uid.get(&view.uid) {
             Some(id) => *id,
             None => self.admit(view, digest, now),
@@ -41,12 +41,12 @@ impl Planner {
     /// Ends a round of observations: compares what the Webhook displays with the sums over its endpoints.
     pub fn settle(&mut self, now: Duration) {
         let Some(view) = &self.webhook else { return };
-        let digest = digest::webhook(view, &self.totals);
-        if self.entries.contains_key(&WEBHOOK) {
-            self.update(WEBHOOK, digest, now);
-        } else {
-            self.entries.insert(WEBHOOK, Entry::new("".into(), "".into(), digest));
+        let digest = shown::webhook(view, &self.totals);
+        if let MapEntry::Vacant(vacant) = self.entries.entry(WEBHOOK) {
+            vacant.insert(Entry::new("".into(), "".into(), digest));
             self.place(WEBHOOK, now);
+        } else {
+            self.update(WEBHOOK, digest, now);
         }
     }
 

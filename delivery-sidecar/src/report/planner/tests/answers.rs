@@ -85,8 +85,7 @@ fn a_refused_object_waits_longer_each_time_and_holds_up_no_other() {
     world.change("00000", |view| view.generation = 2);
     world.observe();
     let start = world.now.as_secs();
-    let waits: Vec<u64> =
-        times(&mut world, s(12_000), Answer::Refused).into_iter().map(|time| time - start).collect();
+    let waits: Vec<u64> = times(&mut world, s(12_000), Answer::Refused).into_iter().map(|time| time - start).collect();
     assert_eq!(waits, [0, 10, 30, 70, 150, 310, 630, 1230, 1830]);
     world.change("00001", |view| view.generation = 2);
     world.made.clear();

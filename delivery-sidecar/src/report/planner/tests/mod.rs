@@ -1,4 +1,5 @@
 //! The planner against a pretended cluster and clock.
+#![allow(clippy::unchecked_time_subtraction, reason = "the pretended clock only goes forward")]
 
 mod answers;
 mod order;
@@ -8,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::*;
 use crate::report::{
-    digest, status,
+    shown, status,
     testing::{failed, succeeded, view, webhook},
     view::EndpointView,
 };
@@ -148,7 +149,7 @@ impl World {
                 let totals = self.planner.totals();
                 let status = status::webhook(&self.webhook, totals, None, vec![], mode, &since, wall);
                 Shown {
-                    digest: digest::webhook(&self.webhook, totals).under(mode),
+                    digest: shown::webhook(&self.webhook, totals).under(mode),
                     since: Transitions::of_webhook(&status),
                 }
             }
@@ -156,7 +157,7 @@ impl World {
                 let view = &self.views[&**uid];
                 let health = crate::report::health::judge(view);
                 let status = status::endpoint(view, health, mode, &since, wall);
-                Shown { digest: digest::endpoint(view, health).under(mode), since: Transitions::of_endpoint(&status) }
+                Shown { digest: shown::endpoint(view, health).under(mode), since: Transitions::of_endpoint(&status) }
             }
         }
     }
@@ -173,10 +174,10 @@ impl World {
     fn assert_all_displayed(&self) {
         for (uid, view) in &self.views {
             let shown = self.displayed.get(&endpoint(uid)).map(|shown| shown.digest);
-            let digest = digest::endpoint(view, crate::report::health::judge(view)).under(self.planner.mode());
+            let digest = shown::endpoint(view, crate::report::health::judge(view)).under(self.planner.mode());
             assert_eq!(shown, Some(digest), "{uid}");
         }
-        let digest = digest::webhook(&self.webhook, self.planner.totals()).under(self.planner.mode());
+        let digest = shown::webhook(&self.webhook, self.planner.totals()).under(self.planner.mode());
         assert_eq!(self.displayed.get(&Object::Webhook).map(|shown| shown.digest), Some(digest));
     }
 }

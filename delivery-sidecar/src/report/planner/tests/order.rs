@@ -65,8 +65,7 @@ fn an_object_is_not_written_twice_within_the_least_interval() {
         world.advance(ms(100));
     }
     for object in [endpoint("00000"), Object::Webhook] {
-        let times: Vec<Duration> =
-            world.made.iter().filter(|made| made.object == object).map(|made| made.at).collect();
+        let times: Vec<Duration> = world.made.iter().filter(|made| made.object == object).map(|made| made.at).collect();
         assert!(times.windows(2).all(|pair| pair[1] - pair[0] >= s(10)), "{times:?}");
         assert!(times.len() >= 6);
     }
