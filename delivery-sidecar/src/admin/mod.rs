@@ -32,8 +32,9 @@ async fn readyz(State(readiness): State<Readiness>) -> Response {
     if missing.is_empty() {
         return "ready\n".into_response();
     }
-    let lines: String = missing.iter().map(|(name, reason)| format!("{name}: {reason}\n")).collect();
-    (StatusCode::SERVICE_UNAVAILABLE, format!("not ready\n{lines}")).into_response()
+    let lines =
+        missing.iter().fold("not ready\n".to_owned(), |text, (name, reason)| text + name + ": " + reason + "\n");
+    (StatusCode::SERVICE_UNAVAILABLE, lines).into_response()
 }
 
 async fn render(State(metrics): State<Metrics>) -> Response {

@@ -114,11 +114,15 @@ impl Event {
 
 fn put(out: &mut BytesMut, field: &[u8]) {
     let mut rest = u32::try_from(field.len()).expect("limits at ingest keep fields far below 4 GiB");
-    while rest >= 0x80 {
-        out.put_u8((rest & 0x7f) as u8 | 0x80);
+    loop {
+        let [.., lowest] = rest.to_be_bytes();
         rest >>= 7;
+        if rest == 0 {
+            out.put_u8(lowest);
+            break;
+        }
+        out.put_u8(lowest | 0x80);
     }
-    out.put_u8(rest as u8);
     out.put_slice(field);
 }
 

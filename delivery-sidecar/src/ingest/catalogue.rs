@@ -99,7 +99,9 @@ mod tests {
 
     #[test]
     fn the_distance_is_that_of_levenshtein() {
-        for (a, b, expected) in [("", "", 0), ("abc", "abc", 0), ("kitten", "sitting", 3), ("ab", "ba", 2), ("", "xyz", 3)] {
+        for (a, b, expected) in
+            [("", "", 0), ("abc", "abc", 0), ("kitten", "sitting", 3), ("ab", "ba", 2), ("", "xyz", 3)]
+        {
             assert_eq!(distance_within(a.as_bytes(), b.as_bytes(), 3), Some(expected), "{a} {b}");
         }
         assert_eq!(distance_within(b"abcdefgh", b"stuvwxyz", 3), None);

@@ -10,7 +10,8 @@ use crate::event::Event;
 ///
 /// `client_time` says whether the event's time is the client's; ours differs with each repetition and does not count.
 pub(super) fn key(event: &Event, client_time: bool, expires_ms: i64) -> IdempotencyKey {
-    let key = hash([event.tenant.as_deref(), event.source.as_deref(), Some(&event.id)].map(|part| part.map(str::as_bytes)));
+    let key =
+        hash([event.tenant.as_deref(), event.source.as_deref(), Some(&event.id)].map(|part| part.map(str::as_bytes)));
     let content = hash([
         Some(event.event_type.as_bytes()),
         event.subject.as_deref().map(str::as_bytes),
@@ -18,11 +19,7 @@ pub(super) fn key(event: &Event, client_time: bool, expires_ms: i64) -> Idempote
         Some(&event.data),
         event.metadata.as_deref(),
     ]);
-    IdempotencyKey {
-        key: u128::from_be_bytes(first(&key)),
-        content: u64::from_be_bytes(first(&content)),
-        expires_ms,
-    }
+    IdempotencyKey { key: u128::from_be_bytes(first(&key)), content: u64::from_be_bytes(first(&content)), expires_ms }
 }
 
 /// Hashes parts so that no two lists of parts look alike: each is marked as there or not and preceded by its length.

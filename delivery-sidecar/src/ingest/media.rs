@@ -19,8 +19,7 @@ pub(super) enum Format {
 pub(super) fn format(headers: &HeaderMap) -> Result<Format, Problem> {
     if let Some(encoding) = headers.get(header::CONTENT_ENCODING).filter(|value| !is(value, "identity")) {
         let detail = format!("Content-Encoding {} is not supported; send the body as it is.", shown(encoding));
-        return Err(Problem::new(Kind::UnsupportedMediaType, detail)
-            .header(header::ACCEPT_ENCODING, HeaderValue::from_static("identity")));
+        return Err(Problem::new(Kind::UnsupportedMediaType, detail).header(header::ACCEPT_ENCODING, "identity"));
     }
     let Some(value) = headers.get(header::CONTENT_TYPE) else {
         return Err(unsupported(format!("The request has no Content-Type; it must be one of {ACCEPTED}.")));
@@ -42,13 +41,14 @@ pub(super) fn format(headers: &HeaderMap) -> Result<Format, Problem> {
 }
 
 fn charset(parameters: &str) -> Option<&str> {
-    parameters.split(';').filter_map(|parameter| parameter.split_once('=')).find_map(|(name, value)| {
-        name.trim().eq_ignore_ascii_case("charset").then(|| value.trim().trim_matches('"'))
-    })
+    parameters
+        .split(';')
+        .filter_map(|parameter| parameter.split_once('='))
+        .find_map(|(name, value)| name.trim().eq_ignore_ascii_case("charset").then(|| value.trim().trim_matches('"')))
 }
 
 fn unsupported(detail: String) -> Problem {
-    Problem::new(Kind::UnsupportedMediaType, detail).header(ACCEPT_POST, HeaderValue::from_static(ACCEPTED))
+    Problem::new(Kind::UnsupportedMediaType, detail).header(ACCEPT_POST, ACCEPTED)
 }
 
 /// `Accept-Post` (W3C Linked Data Platform): the media types that a resource takes.
@@ -132,7 +132,9 @@ mod tests {
 
     #[test]
     fn only_a_client_that_rules_json_out_is_refused() {
-        for fine in ["*/*", "application/json", "text/html, application/*;q=0.8", "application/problem+json", "*/*; q=0.1"] {
+        for fine in
+            ["*/*", "application/json", "text/html, application/*;q=0.8", "application/problem+json", "*/*; q=0.1"]
+        {
             assert_eq!(check_accept(&headers(header::ACCEPT, fine)), Ok(()), "{fine}");
         }
         assert_eq!(check_accept(&HeaderMap::new()), Ok(()));

@@ -8,6 +8,7 @@ use axum::{
     http::{HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
+use prometheus_client::encoding::{EncodeLabelValue, LabelValueEncoder};
 use serde::{Serialize, Serializer, ser::SerializeMap};
 
 /// Media type of a problem document.
@@ -89,6 +90,12 @@ kinds! {
     Stopping => "stopping", SERVICE_UNAVAILABLE, "Stopping";
 }
 
+impl EncodeLabelValue for Kind {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> Result<(), std::fmt::Error> {
+        self.name().encode(encoder)
+    }
+}
+
 /// What is wrong with one field.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct FieldError {
@@ -110,7 +117,7 @@ pub struct Problem {
     /// When it makes sense to try again.
     pub retry_after: Option<Duration>,
     /// One more header that the status asks for.
-    pub header: Option<(HeaderName, HeaderValue)>,
+    pub header: Option<(HeaderName, &'static str)>,
 }
 
 impl Problem {
@@ -127,7 +134,7 @@ impl Problem {
 
     /// Adds a header that the status asks for.
     #[must_use]
-    pub fn header(self, name: HeaderName, value: HeaderValue) -> Self {
+    pub fn header(self, name: HeaderName, value: &'static str) -> Self {
         Self { header: Some((name, value)), ..self }
     }
 }
@@ -162,7 +169,9 @@ pub(super) fn respond(problem: Problem, body: Vec<u8>) -> Response {
     if let Some(wait) = problem.retry_after {
         headers.insert(header::RETRY_AFTER, HeaderValue::from(whole_seconds(wait)));
     }
-    headers.extend(problem.header);
+    if let Some((name, value)) = problem.header {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
     // For the metrics, which see only the response.
     response.extensions_mut().insert(problem.kind);
     response
@@ -184,6 +193,15 @@ mod tests {
         let names: BTreeSet<_> = Kind::ALL.iter().map(|kind| kind.name()).collect();
         assert_eq!(names.len(), Kind::ALL.len());
         assert!(names.iter().all(|name| name.bytes().all(|b| b.is_ascii_lowercase() || b == b'-')));
+    }
+
+    #[test]
+    fn the_reference_page_has_every_kind() {
+        let page = include_str!("../../../docs/reference/ingest.md");
+        for kind in Kind::ALL {
+            let row = format!("| {} | `{}` |", kind.status().as_u16(), kind.name());
+            assert!(page.contains(&row), "{row}");
+        }
     }
 
     #[test]

@@ -3,6 +3,8 @@
 use posthaste_crds::conditions::healthy;
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelSetEncoder, LabelValueEncoder};
 
+use crate::ingest::problem::Kind;
+
 /// Defines a closed set of label values with their spelling in the metrics.
 macro_rules! label_values {
     ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident => $text:literal,)+ }) => {
@@ -103,32 +105,6 @@ label_values! {
 }
 
 label_values! {
-    /// The kind of object whose status is written.
-    StatusKind {
-        /// A Webhook.
-        Webhook => "Webhook",
-        /// A WebhookEndpoint.
-        WebhookEndpoint => "WebhookEndpoint",
-    }
-}
-
-label_values! {
-    /// The end of a write to status.
-    PatchResult {
-        /// Written.
-        Applied => "applied",
-        /// The object is gone.
-        NotFound => "notFound",
-        /// The API server asked for fewer requests.
-        Throttled => "throttled",
-        /// The API server refused it: rights are missing, or the object does not fit its schema.
-        Refused => "refused",
-        /// No answer, or a server error.
-        Failed => "failed",
-    }
-}
-
-label_values! {
     /// The end of loading a configuration.
     LoadResult {
         /// It runs.
@@ -186,20 +162,13 @@ pub(super) struct ByStatus {
 /// `problem`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(super) struct ByProblem {
-    pub problem: &'static str,
+    pub problem: Kind,
 }
 
 /// `state`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(super) struct ByState {
     pub state: FinalState,
-}
-
-/// `kind` and `result`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub(super) struct ByKindAndResult {
-    pub kind: StatusKind,
-    pub result: PatchResult,
 }
 
 #[cfg(test)]

@@ -13,9 +13,10 @@ use prometheus_client::{
 };
 
 use super::labels::{
-    ByKindAndResult, ByProblem, ByResult, ByState, ByStatus, EventResult, FAILURE_REASONS, FinalState, LoadResult,
-    OTHER, PatchResult, ReviewResult, SUCCEEDED, StatusClass, StatusKind,
+    ByProblem, ByResult, ByState, ByStatus, EventResult, FAILURE_REASONS, FinalState, LoadResult, OTHER, ReviewResult,
+    SUCCEEDED, StatusClass,
 };
+use crate::ingest::problem::Kind;
 
 type Histograms<L> = Family<L, Histogram, fn() -> Histogram>;
 
@@ -42,14 +43,12 @@ pub struct Metrics {
     pub(super) deliveries: Family<ByState, Counter>,
     pending: Gauge,
     endpoints: Gauge,
-    pub(super) journal_sync_errors: Counter,
+    pub(super) journal_errors: Counter,
     pub(super) journal_cut_bytes: Counter,
     journal_used: Gauge<u64, AtomicU64>,
     journal_live: Gauge<u64, AtomicU64>,
     journal_max: Gauge<u64, AtomicU64>,
     journal_refusing: Gauge,
-    pub(super) patches: Family<ByKindAndResult, Counter>,
-    status_waiting: Gauge,
     pub(super) loads: Family<ByResult<LoadResult>, Counter>,
 }
 
@@ -68,6 +67,12 @@ impl Default for Metrics {
 impl Metrics {
     /// Every metric at zero, with all its labels, so that a rate can be taken from the first event on.
     pub fn new() -> Self {
+        Self::with(|_| {})
+    }
+
+    /// The same, together with metrics that a part of the process keeps by itself. `register` gets the registry in
+    /// which every name begins with `posthaste_`.
+    pub fn with(register: impl FnOnce(&mut Registry)) -> Self {
         let mut registry = Registry::with_prefix("posthaste");
         registry.register(
             "build",
@@ -89,20 +94,19 @@ impl Metrics {
             deliveries: Family::default(),
             pending: Gauge::default(),
             endpoints: Gauge::default(),
-            journal_sync_errors: Counter::default(),
+            journal_errors: Counter::default(),
             journal_cut_bytes: Counter::default(),
             journal_used: Gauge::default(),
             journal_live: Gauge::default(),
             journal_max: Gauge::default(),
             journal_refusing: Gauge::default(),
-            patches: Family::default(),
-            status_waiting: Gauge::default(),
             loads: Family::default(),
         };
         metrics.register_ingest(&mut registry);
         metrics.register_delivery(&mut registry);
         metrics.register_journal(&mut registry);
-        metrics.register_status(&mut registry);
+        metrics.register_configuration(&mut registry);
+        register(&mut registry);
         metrics.registry = Arc::new(registry);
         metrics.create_series();
         metrics
@@ -152,9 +156,9 @@ impl Metrics {
 
     fn register_journal(&self, to: &mut Registry) {
         to.register(
-            "journal_sync_errors",
-            "Times that the journal could not be synced to its disk",
-            self.journal_sync_errors.clone(),
+            "journal_errors",
+            "Batches that were not acknowledged because the journal could not be written or synced",
+            self.journal_errors.clone(),
         );
         to.register_with_unit(
             "journal_cut",
@@ -177,9 +181,7 @@ impl Metrics {
         );
     }
 
-    fn register_status(&self, to: &mut Registry) {
-        to.register("status_patches", "Writes to the status of resources, by kind and result", self.patches.clone());
-        to.register("status_waiting", "Objects whose status waits to be written", self.status_waiting.clone());
+    fn register_configuration(&self, to: &mut Registry) {
         to.register("configuration_loads", "Configurations that were read, by result", self.loads.clone());
     }
 
@@ -188,15 +190,13 @@ impl Metrics {
             of.iter().copied().for_each(create);
         }
         all(EventResult::ALL, |result| drop(self.events.get_or_create(&ByResult { result })));
+        all(Kind::ALL, |problem| drop(self.problems.get_or_create(&ByProblem { problem })));
         all(StatusClass::ALL, |status| drop(self.request_seconds.get_or_create(&ByStatus { status })));
         all(ReviewResult::ALL, |result| drop(self.reviews.get_or_create(&ByResult { result })));
         all(FinalState::ALL, |state| drop(self.deliveries.get_or_create(&ByState { state })));
         all(LoadResult::ALL, |result| drop(self.loads.get_or_create(&ByResult { result })));
         all(&[SUCCEEDED, OTHER], |result| drop(self.attempts.get_or_create(&ByResult { result })));
         all(FAILURE_REASONS, |result| drop(self.attempts.get_or_create(&ByResult { result })));
-        for &kind in StatusKind::ALL {
-            all(PatchResult::ALL, |result| drop(self.patches.get_or_create(&ByKindAndResult { kind, result })));
-        }
     }
 
     /// All metrics as OpenMetrics text.
@@ -214,8 +214,8 @@ impl Metrics {
     }
 
     /// Counts bytes as reserved for request bodies until what is returned is dropped.
-    pub(crate) fn body_reserved(&self, bytes: u32) -> InFlight {
-        InFlight::new(&self.body_bytes, bytes.into())
+    pub(crate) fn body_reserved(&self, bytes: usize) -> InFlight {
+        InFlight::new(&self.body_bytes, saturating(bytes as u64))
     }
 
     /// Sets the number of deliveries that have not ended.
@@ -235,11 +235,6 @@ impl Metrics {
         self.journal_max.set(usage.max);
         self.journal_refusing.set(usage.refusing.into());
     }
-
-    /// Sets the number of objects whose status waits to be written.
-    pub fn set_status_waiting(&self, objects: usize) {
-        self.status_waiting.set(saturating(objects as u64));
-    }
 }
 
 fn saturating(value: u64) -> i64 {
@@ -258,6 +253,11 @@ impl InFlight {
         gauge.inc_by(amount);
         Self { gauge: gauge.clone(), amount }
     }
+
+    /// Takes over what another of the same gauge counts.
+    pub(crate) fn merge(&mut self, mut other: Self) {
+        self.amount += std::mem::take(&mut other.amount);
+    }
 }
 
 impl Drop for InFlight {
@@ -275,12 +275,12 @@ mod tests {
         let text = Metrics::new().render();
         for line in [
             r#"posthaste_ingest_events_total{result="accepted"} 0"#,
+            r#"posthaste_ingest_problems_total{problem="rate-limited"} 0"#,
             r#"posthaste_ingest_request_duration_seconds_count{status="5xx"} 0"#,
             r#"posthaste_auth_reviews_total{result="forbidden"} 0"#,
             r#"posthaste_attempts_total{result="Succeeded"} 0"#,
             r#"posthaste_attempts_total{result="DNSError"} 0"#,
             r#"posthaste_deliveries_total{state="deadLettered"} 0"#,
-            r#"posthaste_status_patches_total{kind="WebhookEndpoint",result="throttled"} 0"#,
             r#"posthaste_configuration_loads_total{result="refused"} 0"#,
             "posthaste_journal_used_bytes 0",
             "posthaste_journal_cut_bytes_total 0",
@@ -288,6 +288,12 @@ mod tests {
         ] {
             assert!(text.lines().any(|l| l == line), "{line} is missing in\n{text}");
         }
+    }
+
+    #[test]
+    fn parts_of_the_process_can_add_their_own() {
+        let metrics = Metrics::with(|registry| registry.register("own", "One more", Gauge::<i64>::default()));
+        assert!(metrics.render().contains("posthaste_own 0\n"));
     }
 
     #[test]

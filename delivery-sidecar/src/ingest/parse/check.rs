@@ -38,13 +38,17 @@ const MAX_HINTS: u32 = 8;
 pub struct Checker<'a> {
     settings: &'a Settings,
     now: Timestamp,
-    new_id: &'a dyn Fn(Timestamp) -> String,
+    new_id: &'a (dyn Fn(Timestamp) -> String + Send + Sync),
     hints: u32,
 }
 
 impl<'a> Checker<'a> {
     /// For a request that came at `now`. `new_id` makes ids for events without one.
-    pub fn new(settings: &'a Settings, now: Timestamp, new_id: &'a dyn Fn(Timestamp) -> String) -> Self {
+    pub fn new(
+        settings: &'a Settings,
+        now: Timestamp,
+        new_id: &'a (dyn Fn(Timestamp) -> String + Send + Sync),
+    ) -> Self {
         Self { settings, now, new_id, hints: MAX_HINTS }
     }
 
@@ -59,7 +63,9 @@ impl<'a> Checker<'a> {
             return Err(Problem::new(Kind::EventTooLarge, detail));
         }
         let fields = fields::find(text).map_err(|error| match error {
-            fields::Error::Malformed(error) => Problem::new(Kind::MalformedJson, format!("The event is not JSON: {error}.")),
+            fields::Error::Malformed(error) => {
+                Problem::new(Kind::MalformedJson, format!("The event is not JSON: {error}."))
+            }
             fields::Error::NotAnObject(what) => {
                 let detail = format!("must be a JSON object, not {what}");
                 invalid(vec![FieldError { pointer: String::new(), detail }])

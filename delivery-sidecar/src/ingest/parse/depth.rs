@@ -35,12 +35,9 @@ mod tests {
 
     #[test]
     fn only_brackets_outside_of_strings_count() {
-        for (json, expected) in [
-            ("1", 0),
-            ("[]", 1),
-            (r#"{"a":[1,{"b":2}],"c":[]}"#, 3),
-            (r#"["[[[[", "\"[[", "\\", [ ]]"#, 2),
-        ] {
+        for (json, expected) in
+            [("1", 0), ("[]", 1), (r#"{"a":[1,{"b":2}],"c":[]}"#, 3), (r#"["[[[[", "\"[[", "\\", [ ]]"#, 2)]
+        {
             assert_eq!(depth(json.as_bytes()), expected, "{json}");
         }
         assert_eq!(depth("[".repeat(100_000).as_bytes()), 100_000);

@@ -34,7 +34,9 @@ pub struct Item {
 pub fn split(body: &Bytes, format: Format, max: usize) -> Result<Body, Problem> {
     let Some(first) = body.iter().find(|byte| !byte.is_ascii_whitespace()) else {
         return match format {
-            Format::Json => Err(Problem::new(Kind::MalformedJson, "The body is empty; send an event or an array of events.")),
+            Format::Json => {
+                Err(Problem::new(Kind::MalformedJson, "The body is empty; send an event or an array of events."))
+            }
             Format::Ndjson => Ok(Body::Batch(Vec::new())),
         };
     };

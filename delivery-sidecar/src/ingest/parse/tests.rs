@@ -61,7 +61,10 @@ fn every_field_is_taken_and_data_and_metadata_stay_byte_for_byte() {
     assert_eq!(event.metadata.as_deref(), Some(&br#"{ "k" : "\u0041" }"#[..]));
     assert_eq!(event.time, "2020-01-01T00:00:00+02:00");
     assert_eq!((event.id.as_str(), event.event_type.as_str()), ("x~1", "a.b:c/d_e-F"));
-    assert_eq!((event.source.unwrap(), event.subject.unwrap(), event.tenant.unwrap()), ("s".into(), "é".into(), "t".into()));
+    assert_eq!(
+        (event.source.unwrap(), event.subject.unwrap(), event.tenant.unwrap()),
+        ("s".into(), "é".into(), "t".into())
+    );
     assert_eq!(idempotency.unwrap().expires_ms, 1_767_323_045_678 + 1000);
 }
 
@@ -108,7 +111,10 @@ fn texts_are_bounded() {
 
 #[test]
 fn an_escape_that_is_half_a_character_is_refused_where_text_is_meant() {
-    assert_eq!(faults(r#"{"type":"a","data":1,"subject":"\ud800"}"#), ["/subject has an escape that is not a character"]);
+    assert_eq!(
+        faults(r#"{"type":"a","data":1,"subject":"\ud800"}"#),
+        ["/subject has an escape that is not a character"]
+    );
     assert!(check(r#"{"type":"a","data":"\ud800"}"#).is_ok());
 }
 

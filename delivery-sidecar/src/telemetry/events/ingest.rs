@@ -5,9 +5,12 @@ use std::time::Duration;
 use http::StatusCode;
 use tracing::{debug, warn};
 
-use crate::telemetry::{
-    Metrics,
-    labels::{ByProblem, ByResult, ByStatus, EventResult, ReviewResult},
+use crate::{
+    ingest::problem::Kind,
+    telemetry::{
+        Metrics,
+        labels::{ByProblem, ByResult, ByStatus, EventResult, ReviewResult},
+    },
 };
 
 /// A request was answered.
@@ -16,7 +19,7 @@ pub struct RequestFinished {
     /// The answer's status.
     pub status: StatusCode,
     /// The kind of problem, when the request was refused as a whole.
-    pub problem: Option<&'static str>,
+    pub problem: Option<Kind>,
     /// From its headers to its answer.
     pub elapsed: Duration,
 }
@@ -27,6 +30,7 @@ impl RequestFinished {
         let status = self.status.as_u16();
         if let Some(problem) = self.problem {
             metrics.problems.get_or_create(&ByProblem { problem }).inc();
+            let problem = problem.name();
             if self.status.is_server_error() {
                 warn!(status, problem, "request refused");
             } else {
@@ -74,9 +78,10 @@ impl ReviewFinished<'_> {
     pub fn emit(&self, metrics: &Metrics) {
         metrics.reviews.get_or_create(&ByResult { result: self.result }).inc();
         let result = self.result.as_str();
-        match self.error {
-            Some(error) => warn!(result, user = self.user, error, "token could not be reviewed"),
-            None => debug!(result, user = self.user, "token reviewed"),
+        if let Some(error) = self.error {
+            warn!(result, user = self.user, error, "token could not be reviewed");
+        } else {
+            debug!(result, user = self.user, "token reviewed");
         }
     }
 }

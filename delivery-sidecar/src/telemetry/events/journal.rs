@@ -29,17 +29,17 @@ impl JournalOpened<'_> {
     }
 }
 
-/// The journal could not be synced: what waited for the sync is not acknowledged.
+/// The journal could not be written or synced: what waited for it is not acknowledged.
 #[derive(Debug)]
-pub struct JournalSyncFailed<'a> {
+pub struct JournalFailed<'a> {
     /// What the disk said.
     pub error: &'a str,
 }
 
-impl JournalSyncFailed<'_> {
+impl JournalFailed<'_> {
     /// Logs and counts it.
     pub fn emit(&self, metrics: &Metrics) {
-        metrics.journal_sync_errors.inc();
-        error!(error = self.error, "the journal could not be synced");
+        metrics.journal_errors.inc();
+        error!(error = self.error, "the journal could not be written");
     }
 }

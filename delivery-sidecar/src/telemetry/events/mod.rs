@@ -1,11 +1,11 @@
 //! One struct for each thing that is worth telling. `emit` logs it and counts it.
 
+mod configuration;
 mod delivery;
 mod ingest;
 mod journal;
-mod status;
 
+pub use configuration::{ConfigurationLoaded, ConfigurationRefused};
 pub use delivery::{AttemptFinished, DeliveryFinished};
 pub use ingest::{EventsHandled, RequestFinished, ReviewFinished, TokenRemembered};
-pub use journal::{JournalOpened, JournalSyncFailed};
-pub use status::{ConfigurationLoaded, ConfigurationRefused, StatusPatched};
+pub use journal::{JournalFailed, JournalOpened};
