@@ -206,5 +206,4 @@ mod tests {
         let error = Loader::default().load(&written.current_index(), &written).await.unwrap_err();
         assert!(matches!(&error, LoadError::Invalid(text) if !text.contains("whsec")), "{error}");
     }
-
 }

@@ -25,8 +25,8 @@ pub struct Snapshot {
     pub revision: Arc<str>,
     /// Which endpoints an event is for.
     pub router: Router,
-    /// Endpoints that were deleted.
-    pub dropped: Vec<Ordinal>,
+    /// Endpoints that were deleted and that the journal still knows, with their UIDs.
+    pub dropped: Vec<(String, Ordinal)>,
     entries: BTreeMap<Arc<str>, Arc<Entry>>,
     by_ordinal: HashMap<Ordinal, Arc<Entry>>,
 }
@@ -80,7 +80,7 @@ impl Snapshot {
             }
         }
         let dropped = loaded.tombstones.iter().filter(|tombstone| !entries.contains_key(tombstone.uid.as_str()));
-        let dropped = dropped.filter_map(|tombstone| ordinal(&tombstone.uid)).collect();
+        let dropped = dropped.filter_map(|tombstone| Some((tombstone.uid.clone(), ordinal(&tombstone.uid)?))).collect();
         let enabled = entries.values().filter(|entry| entry.loaded.enabled);
         Self {
             webhook: Arc::clone(&loaded.webhook),
@@ -124,7 +124,7 @@ impl Snapshot {
             in_flight: self.webhook.limits.in_flight,
             suspend: self.webhook.suspend,
             lanes: self.entries.values().filter_map(lane).collect(),
-            dropped: self.dropped.clone(),
+            dropped: self.dropped.iter().map(|(_, ordinal)| *ordinal).collect(),
         }
     }
 }
@@ -164,10 +164,10 @@ mod tests {
         let snapshot = Snapshot::new(&loaded(&[disabled, suspended]), None, ordinal);
         assert_eq!(snapshot.router.route(None, "x"), [B]);
         let settings = snapshot.settings();
-        assert_eq!(settings.lanes.iter().map(|(ordinal, lane)| (*ordinal, lane.suspend)).collect::<Vec<_>>(), [
-            (A, false),
-            (B, true)
-        ]);
+        assert_eq!(
+            settings.lanes.iter().map(|(ordinal, lane)| (*ordinal, lane.suspend)).collect::<Vec<_>>(),
+            [(A, false), (B, true)]
+        );
     }
 
     #[test]
@@ -202,6 +202,6 @@ mod tests {
         let tombstone = |uid: &str| Tombstone { uid: uid.to_owned(), time: jiff::Timestamp::UNIX_EPOCH };
         let tombstones = vec![tombstone("uid-a"), tombstone("uid-b"), tombstone("unknown")];
         let snapshot = Snapshot::new(&Loaded { tombstones, ..loaded(&[endpoint("a")]) }, None, ordinal);
-        assert_eq!(snapshot.dropped, [B]);
+        assert_eq!(snapshot.dropped, [("uid-b".to_owned(), B)]);
     }
 }

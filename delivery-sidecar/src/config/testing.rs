@@ -8,8 +8,8 @@ use std::{
 
 use futures::future::BoxFuture;
 use posthaste_delivery_config::{
-    AddressPolicy, Authentication, CONTRACT_VERSION, Chunk, ChunkRef, DeliveryPolicy, Endpoint, Index, Limits, Redacted,
-    RetryPolicy, SigningKey, StatusBudget, Target, TargetKind, WebhookConfig,
+    AddressPolicy, Authentication, CONTRACT_VERSION, Chunk, ChunkRef, DeliveryPolicy, Endpoint, Index, Limits,
+    Redacted, RetryPolicy, SigningKey, StatusBudget, Target, TargetKind, WebhookConfig,
 };
 
 use sha2::{Digest, Sha256};

@@ -8,9 +8,12 @@ use posthaste_delivery_config::contract::INDEX_KEY;
 use tokio::{sync::watch, time::Instant};
 
 use super::{KubeSource, LoadError, Loaded, Loader, Source, source::document};
+use crate::telemetry::{Metrics, events::ConfigurationRefused};
 
 const FIRST_RETRY: Duration = Duration::from_millis(250);
 const LAST_RETRY: Duration = Duration::from_secs(30);
+/// From this retry on, what does not fit is told.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// What is known of the configuration. The latest state wins.
 #[derive(Clone, Debug, Default)]
@@ -39,8 +42,14 @@ pub fn watch_index(source: &KubeSource) -> impl Stream<Item = Option<Vec<u8>>> +
 /// Loads each index of `indexes` into `state`; ends when `indexes` ends.
 ///
 /// A configuration that cannot be loaded leaves the last good one in `state`, besides the reason. When reading again
-/// may help, it is read again after 250 ms, 500 ms, ... 30 s.
-pub async fn follow(indexes: impl Stream<Item = Option<Vec<u8>>>, source: &dyn Source, state: &watch::Sender<State>) {
+/// may help, it is read again after 250 ms, 500 ms, ... 30 s, and the reason is told only when that has not helped for
+/// some seconds: while the operator writes, index and chunks differ for a moment.
+pub async fn follow(
+    indexes: impl Stream<Item = Option<Vec<u8>>>,
+    source: &dyn Source,
+    state: &watch::Sender<State>,
+    metrics: &Metrics,
+) {
     let mut indexes = std::pin::pin!(indexes);
     let mut loader = Loader::default();
     let mut again: Option<(Instant, Duration)> = None;
@@ -69,11 +78,21 @@ pub async fn follow(indexes: impl Stream<Item = Option<Vec<u8>>>, source: &dyn S
                 None
             }
             Err(error) => {
-                tracing::warn!(%error, "the configuration was not taken");
                 let delay = again.map_or(FIRST_RETRY, |(_, delay)| (delay * 2).min(LAST_RETRY));
-                let retry = error.is_transient().then(|| (Instant::now() + delay, delay));
-                state.send_modify(|state| state.error = Some(error.to_string()));
-                retry
+                let transient = error.is_transient();
+                // Before the first configuration, whoever looks at readiness wants to know at once.
+                if !transient || delay >= PATIENCE || state.borrow().loaded.is_none() {
+                    let error = error.to_string();
+                    ConfigurationRefused { error: &error }.emit(metrics);
+                    state.send_if_modified(|state| {
+                        let changed = state.error.as_ref() != Some(&error);
+                        state.error = Some(error);
+                        changed
+                    });
+                } else {
+                    tracing::debug!(%error, "the configuration does not fit yet; reading it again");
+                }
+                transient.then(|| (Instant::now() + delay, delay))
             }
         };
     }
@@ -98,7 +117,7 @@ mod tests {
             let (indexes, receiver) = mpsc::unbounded();
             let (sender, state) = watch::channel(State::default());
             let source = Arc::clone(&written);
-            tokio::spawn(async move { follow(receiver, &*source, &sender).await });
+            tokio::spawn(async move { follow(receiver, &*source, &sender, &Metrics::new()).await });
             Self { written, indexes, state }
         }
 

@@ -330,7 +330,10 @@ fn live(seed: u64) {
         for (ordinal, settings) in &current.lanes {
             let started_here = driver.started[started..].iter().any(|(started, _)| started == ordinal);
             let running = driver.running.keys().filter(|(running, _)| running == ordinal).count();
-            assert!(!started_here || running <= settings.concurrency as usize, "more in flight than the endpoint's limit");
+            assert!(
+                !started_here || running <= settings.concurrency as usize,
+                "more in flight than the endpoint's limit"
+            );
         }
         assert_eq!(driver.engine.pending(), committed.len() as u64);
         for ordinal in (0..6).map(Ordinal) {

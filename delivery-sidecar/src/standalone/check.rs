@@ -72,7 +72,8 @@ mod tests {
 
     #[test]
     fn good_manifests_pass() {
-        let problems = check("
+        let problems = check(
+            "
 apiVersion: posthaste.dev/v1alpha1
 kind: Webhook
 metadata: {name: orders}
@@ -86,13 +87,15 @@ spec: {webhookRef: {name: orders}, target: {url: 'https://acme.example/hook'}}
 apiVersion: v1
 kind: Service
 metadata: {name: other}
-");
+",
+        );
         assert!(problems.is_empty(), "{problems:?}");
     }
 
     #[test]
     fn each_problem_names_its_document_and_field() {
-        let problems = check("
+        let problems = check(
+            "
 apiVersion: posthaste.dev/v1alpha1
 kind: Webhook
 metadata: {name: orders}
@@ -102,15 +105,21 @@ apiVersion: posthaste.dev/v1alpha1
 kind: WebhookEndpoint
 metadata: {name: acme}
 spec: {webhookRef: {name: orders}, displayName: 5, target: {url: 'https://acme.example/hook'}}
-");
+",
+        );
         assert_eq!(problems.len(), 2, "{problems:?}");
         assert!(problems[0].starts_with("x.yaml, document 1 (Webhook \"orders\"): spec.replicas"), "{}", problems[0]);
-        assert!(problems[1].starts_with("x.yaml, document 2 (WebhookEndpoint \"acme\"): spec.displayName"), "{}", problems[1]);
+        assert!(
+            problems[1].starts_with("x.yaml, document 2 (WebhookEndpoint \"acme\"): spec.displayName"),
+            "{}",
+            problems[1]
+        );
     }
 
     #[test]
     fn what_only_the_two_kinds_together_show_is_found() {
-        let problems = check("
+        let problems = check(
+            "
 apiVersion: posthaste.dev/v1alpha1
 kind: Webhook
 metadata: {name: orders}
@@ -120,7 +129,8 @@ apiVersion: posthaste.dev/v1alpha1
 kind: WebhookEndpoint
 metadata: {name: acme}
 spec: {webhookRef: {name: orders}, target: {url: 'http://acme.example/hook', allowHTTP: true}}
-");
+",
+        );
         assert_eq!(problems.len(), 1, "{problems:?}");
         assert!(problems[0].contains("limits.allowHTTP"), "{}", problems[0]);
     }

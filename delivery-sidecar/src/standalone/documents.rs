@@ -164,11 +164,15 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let write = |name: &str, text: &str| fs::write(directory.path().join(name), text).unwrap();
         write("b.yaml", "apiVersion: v1\nkind: Secret\nmetadata: {name: c, namespace: n}\n");
-        write("a.yaml", "---\napiVersion: v1\nkind: Secret\nmetadata: {name: a}\n---\n# nothing\n---\n{apiVersion: v1, kind: ConfigMap, metadata: {name: b}}\n");
+        write(
+            "a.yaml",
+            "---\napiVersion: v1\nkind: Secret\nmetadata: {name: a}\n---\n# nothing\n---\n{apiVersion: v1, kind: ConfigMap, metadata: {name: b}}\n",
+        );
         write("notes.txt", "no manifest");
         let (documents, problems) = read(&[directory.path().to_owned()]);
         assert!(problems.is_empty(), "{problems:?}");
-        let found: Vec<_> = documents.iter().map(|d| (d.kind.as_str(), d.namespace.as_str(), d.name.as_str())).collect();
+        let found: Vec<_> =
+            documents.iter().map(|d| (d.kind.as_str(), d.namespace.as_str(), d.name.as_str())).collect();
         assert_eq!(found, [("Secret", "default", "a"), ("ConfigMap", "default", "b"), ("Secret", "n", "c")]);
         assert_eq!(documents[1].value["metadata"]["namespace"], "default");
     }
@@ -177,7 +181,8 @@ mod tests {
     fn problems_name_file_document_and_field() {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("x.yaml");
-        fs::write(&file, "apiVersion: v1\nkind: Secret\nmetadata: {name: a}\n---\napiVersion: v1\nkind: Secret\n").unwrap();
+        fs::write(&file, "apiVersion: v1\nkind: Secret\nmetadata: {name: a}\n---\napiVersion: v1\nkind: Secret\n")
+            .unwrap();
         let (documents, problems) = read(std::slice::from_ref(&file));
         assert_eq!(documents.len(), 1);
         assert_eq!(

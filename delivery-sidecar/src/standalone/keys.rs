@@ -10,7 +10,6 @@ use std::{
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use posthaste_delivery_config::Redacted;
-use rand::Rng;
 
 const KEY_BYTES: usize = 32;
 

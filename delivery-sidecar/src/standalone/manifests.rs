@@ -158,7 +158,8 @@ spec:
 
     #[test]
     fn other_kinds_are_counted_and_left_alone() {
-        let (manifests, problems) = read("
+        let (manifests, problems) = read(
+            "
 apiVersion: v1
 kind: Namespace
 metadata: {name: shop}
@@ -166,7 +167,8 @@ metadata: {name: shop}
 apiVersion: apps/v1
 kind: Deployment
 metadata: {name: receiver}
-");
+",
+        );
         assert!(problems.is_empty());
         assert_eq!(manifests.skipped.keys().collect::<Vec<_>>(), ["Deployment", "Namespace"]);
     }
@@ -179,12 +181,14 @@ metadata: {name: receiver}
 
     #[test]
     fn a_broken_secret_is_told_without_its_content() {
-        let (_, problems) = read("
+        let (_, problems) = read(
+            "
 apiVersion: v1
 kind: Secret
 metadata: {name: a}
 data: {key: 'not base64!'}
-");
+",
+        );
         assert!(problems[0].to_string().contains("must be texts in base64"));
         assert!(!problems[0].to_string().contains("not base64"));
     }
