@@ -1,1 +1,31 @@
-//! x
+//! Decides which delivery is attempted when. Pure: [`Engine::handle`] is a function of the engine's state, an [`Input`]
+//! and the time, and what is to be done comes back as [`Effect`]s. No I/O, no clock, and no randomness but that of a
+//! seed, so that a simulation can drive it.
+//!
+//! What holds, whatever comes in:
+//!
+//! - A delivery that was committed is waiting or in flight until its outcome is recorded; only dropping its endpoint
+//!   makes it disappear.
+//! - A delivery is in flight at most once.
+//! - At most `concurrency` attempts of an endpoint and `in_flight` attempts of all are in flight. When the last attempt
+//!   of an endpoint failed it shares half of `in_flight` with the others that fail.
+//! - No attempt starts before its time; pauses only delay.
+//! - Endpoints that can start something do so in turn.
+//! - A waiting delivery takes at most 32 bytes.
+
+mod cache;
+mod engine;
+mod gone;
+mod lane;
+mod ready;
+mod retry;
+mod throttle;
+mod timers;
+
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
+
+pub use engine::{Effect, Engine, Input, LaneView, Options, Settings, Start};
+pub use lane::LaneSettings;

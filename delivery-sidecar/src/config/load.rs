@@ -1,0 +1,209 @@
+//! Reads a configuration whole or not at all.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use posthaste_delivery_config::{
+    ChunkRef, Tombstone, WebhookConfig,
+    contract::{self, ContractError},
+};
+
+use super::Source;
+use crate::{endpoint::Endpoint, route::Interest};
+
+/// A complete configuration.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The Webhook's settings.
+    pub webhook: Arc<WebhookConfig>,
+    /// The configuration's revision.
+    pub revision: Arc<str>,
+    /// The endpoints, in order of UID.
+    pub endpoints: Vec<Arc<LoadedEndpoint>>,
+    /// UIDs of endpoints that exist and cannot run now.
+    pub parked: Vec<String>,
+    /// Endpoints that were deleted.
+    pub tombstones: Vec<Tombstone>,
+}
+
+/// An endpoint of a configuration. One that cannot be used says why and hinders no other.
+#[derive(Debug)]
+pub struct LoadedEndpoint {
+    /// Its identity.
+    pub uid: Arc<str>,
+    /// Its name.
+    pub name: Arc<str>,
+    /// The generation that it was made from.
+    pub generation: i64,
+    /// What may be shown of its URL.
+    pub display_url: Option<String>,
+    /// New events are matched.
+    pub enabled: bool,
+    /// Its deliveries wait.
+    pub suspend: bool,
+    /// The events that it wants.
+    pub interest: Interest,
+    /// It, ready for delivering to; or why it cannot be used.
+    pub compiled: Result<Arc<Endpoint>, String>,
+}
+
+/// Why a configuration was not taken.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LoadError {
+    /// What the index says and what the chunks hold differ: they are being written. Worth reading again soon.
+    #[error("chunk {0} is not yet the one that the index names")]
+    Mismatch(u8),
+    /// It could not be read. Worth reading again.
+    #[error("{0}")]
+    Read(String),
+    /// It will not be better when it is read again.
+    #[error("{0}")]
+    Invalid(String),
+}
+
+impl LoadError {
+    /// Whether reading the same again may help.
+    pub fn is_transient(&self) -> bool {
+        !matches!(self, Self::Invalid(_))
+    }
+}
+
+/// Reads configurations; remembers the chunks of the last good one, so that only changed ones are read.
+#[derive(Debug, Default)]
+pub struct Loader {
+    chunks: BTreeMap<u8, KnownChunk>,
+}
+
+#[derive(Clone, Debug)]
+struct KnownChunk {
+    hash: String,
+    endpoints: Vec<Arc<LoadedEndpoint>>,
+}
+
+impl Loader {
+    /// Reads what an index names. On an error nothing is remembered of it.
+    pub async fn load(&mut self, index: &[u8], source: &dyn Source) -> Result<Loaded, LoadError> {
+        let index = contract::read_index(index).map_err(|error| LoadError::Invalid(error.to_string()))?;
+        let mut chunks = BTreeMap::new();
+        for chunk in &index.chunks {
+            let known = match self.chunks.get(&chunk.number).filter(|known| known.hash == chunk.hash) {
+                Some(known) => known.clone(),
+                None => read_chunk(chunk, source).await?,
+            };
+            chunks.insert(chunk.number, known);
+        }
+        let mut endpoints: Vec<_> = chunks.values().flat_map(|chunk| &chunk.endpoints).cloned().collect();
+        endpoints.sort_unstable_by(|a, b| a.uid.cmp(&b.uid));
+        let mut seen = BTreeSet::new();
+        if let Some(twice) = endpoints.iter().find(|endpoint| !seen.insert(&endpoint.uid)) {
+            return Err(LoadError::Invalid(format!("endpoint {} is in the configuration twice", twice.name)));
+        }
+        self.chunks = chunks;
+        Ok(Loaded {
+            webhook: Arc::new(index.webhook),
+            revision: Arc::from(index.revision),
+            endpoints,
+            parked: index.parked,
+            tombstones: index.tombstones,
+        })
+    }
+}
+
+async fn read_chunk(chunk: &ChunkRef, source: &dyn Source) -> Result<KnownChunk, LoadError> {
+    let number = chunk.number;
+    let text = source.chunk(number).await.map_err(LoadError::Read)?.ok_or(LoadError::Mismatch(number))?;
+    let content = contract::read_chunk(&text, &chunk.hash).map_err(|error| match error {
+        ContractError::Hash { .. } => LoadError::Mismatch(number),
+        ContractError::Version { .. } | ContractError::Malformed { .. } => {
+            LoadError::Invalid(format!("chunk {number}: {error}"))
+        }
+    })?;
+    let endpoints = content.endpoints.iter().map(|endpoint| Arc::new(loaded_endpoint(endpoint))).collect();
+    Ok(KnownChunk { hash: chunk.hash.clone(), endpoints })
+}
+
+pub(crate) fn loaded_endpoint(endpoint: &contract::Endpoint) -> LoadedEndpoint {
+    LoadedEndpoint {
+        uid: Arc::from(endpoint.uid.as_str()),
+        name: Arc::from(endpoint.name.as_str()),
+        generation: endpoint.generation,
+        display_url: endpoint.target.display_url.clone(),
+        enabled: endpoint.enabled,
+        suspend: endpoint.suspend,
+        interest: Interest { tenant: endpoint.tenant.clone(), event_types: endpoint.event_types.clone() },
+        compiled: Endpoint::compile(endpoint).map(Arc::new),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::testing::{Written, endpoint};
+
+    fn names(loaded: &Loaded) -> Vec<&str> {
+        loaded.endpoints.iter().map(|endpoint| &*endpoint.name).collect()
+    }
+
+    #[tokio::test]
+    async fn only_changed_chunks_are_read_again() {
+        let written = Written::default();
+        written.write(1, &[(0, vec![endpoint("a")]), (7, vec![endpoint("b")])]);
+        let mut loader = Loader::default();
+        let loaded = loader.load(&written.current_index(), &written).await.unwrap();
+        assert_eq!(names(&loaded), ["a", "b"]);
+        assert_eq!(written.take_reads(), [0, 7]);
+        written.write(2, &[(0, vec![endpoint("a")]), (7, vec![endpoint("b"), endpoint("c")])]);
+        let loaded = loader.load(&written.current_index(), &written).await.unwrap();
+        assert_eq!(names(&loaded), ["a", "b", "c"]);
+        assert_eq!(written.take_reads(), [7]);
+        assert_eq!(loaded.webhook.generation, 2);
+    }
+
+    #[tokio::test]
+    async fn a_chunk_that_is_missing_or_another_than_named_is_a_mismatch_and_changes_nothing() {
+        let written = Written::default();
+        written.write(1, &[(0, vec![endpoint("a")])]);
+        let first = written.current_index();
+        let mut loader = Loader::default();
+        loader.load(&first, &written).await.unwrap();
+        written.write(2, &[(0, vec![endpoint("b")]), (1, vec![endpoint("c")])]);
+        written.remove_chunk(1);
+        let error = loader.load(&written.current_index(), &written).await.unwrap_err();
+        assert_eq!(error, LoadError::Mismatch(1));
+        assert!(error.is_transient());
+        // What was good before still needs no reading.
+        written.take_reads();
+        assert_eq!(names(&loader.load(&first, &written).await.unwrap()), ["a"]);
+        assert!(written.take_reads().is_empty());
+    }
+
+    #[tokio::test]
+    async fn an_endpoint_that_cannot_be_used_says_why_and_hinders_no_other() {
+        let written = Written::default();
+        let mut bad = endpoint("bad");
+        bad.target.url = posthaste_delivery_config::Redacted::new("ftp://secret.example");
+        written.write(1, &[(0, vec![bad, endpoint("good")])]);
+        let loaded = Loader::default().load(&written.current_index(), &written).await.unwrap();
+        let error = loaded.endpoints[0].compiled.as_ref().unwrap_err();
+        assert!(error.contains("url") && !error.contains("secret.example"), "{error}");
+        assert!(loaded.endpoints[1].compiled.is_ok());
+    }
+
+    #[tokio::test]
+    async fn an_unknown_version_is_refused_with_what_to_do() {
+        let error = Loader::default().load(br#"{"contractVersion": 99}"#, &Written::default()).await.unwrap_err();
+        assert!(!error.is_transient());
+        assert!(error.to_string().contains("version 99") && error.to_string().contains("same release"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_broken_chunk_does_not_show_what_is_in_it() {
+        let written = Written::default();
+        written.write(1, &[(0, vec![endpoint("a")])]);
+        written.break_chunk(0, br#"{"endpoints": "whsec_secret"}"#);
+        let error = Loader::default().load(&written.current_index(), &written).await.unwrap_err();
+        assert!(matches!(&error, LoadError::Invalid(text) if !text.contains("whsec")), "{error}");
+    }
+}

@@ -1,0 +1,207 @@
+//! A configuration together with the journal's numbers for its endpoints: what one moment's routing, scheduling and
+//! sending are decided by. Pure; never changed, only replaced.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
+
+use posthaste_delivery_config::WebhookConfig;
+use posthaste_journal::Ordinal;
+
+use super::{Loaded, LoadedEndpoint};
+use crate::{
+    endpoint::Endpoint,
+    route::Router,
+    schedule::{LaneSettings, Settings},
+};
+
+/// See the module.
+#[derive(Debug)]
+pub struct Snapshot {
+    /// The Webhook's settings.
+    pub webhook: Arc<WebhookConfig>,
+    /// The configuration's revision.
+    pub revision: Arc<str>,
+    /// Which endpoints an event is for.
+    pub router: Router,
+    /// Endpoints that were deleted and that the journal still knows, with their UIDs.
+    pub dropped: Vec<(String, Ordinal)>,
+    entries: BTreeMap<Arc<str>, Arc<Entry>>,
+    by_ordinal: HashMap<Ordinal, Arc<Entry>>,
+}
+
+/// An endpoint of a snapshot.
+#[derive(Debug)]
+pub struct Entry {
+    /// Its number.
+    pub ordinal: Ordinal,
+    /// What the configuration says of it. Of a parked endpoint, what the last one did that had it.
+    pub loaded: Arc<LoadedEndpoint>,
+    /// What deliveries are made with: it, or while it cannot be used, its last good form.
+    pub running: Option<Arc<Endpoint>>,
+    /// It exists and is not to run now: events are matched by its last known rules, and its deliveries wait.
+    pub parked: bool,
+}
+
+impl Entry {
+    /// Why what the configuration says of it cannot be used, if it cannot.
+    pub fn config_error(&self) -> Option<&str> {
+        self.loaded.compiled.as_ref().err().map(String::as_str)
+    }
+}
+
+impl Snapshot {
+    /// Puts a configuration together. `ordinal` knows all endpoints of `loaded`, and the deleted ones that the journal
+    /// has met.
+    ///
+    /// An endpoint that the operator parks (a Secret that it needs is gone, say) is matched by the rules of `previous`,
+    /// so that nothing that it would have got is lost. After a restart these rules are not known, and it is not
+    /// matched until it is back. What waits for it is kept in any case.
+    pub fn new(loaded: &Loaded, previous: Option<&Snapshot>, ordinal: impl Fn(&str) -> Option<Ordinal>) -> Self {
+        let mut entries = BTreeMap::new();
+        let before = |uid: &str| previous.and_then(|previous| previous.entries.get(uid));
+        for endpoint in &loaded.endpoints {
+            let Some(ordinal) = ordinal(&endpoint.uid) else { continue };
+            let running = match &endpoint.compiled {
+                Ok(compiled) => Some(Arc::clone(compiled)),
+                Err(_) => before(&endpoint.uid).and_then(|entry| entry.running.clone()),
+            };
+            let entry = Entry { ordinal, loaded: Arc::clone(endpoint), running, parked: false };
+            entries.insert(Arc::clone(&endpoint.uid), Arc::new(entry));
+        }
+        for uid in &loaded.parked {
+            if let Some((uid, entry)) = previous.and_then(|previous| previous.entries.get_key_value(uid.as_str()))
+                && !entries.contains_key(uid)
+            {
+                let running = entry.running.clone();
+                let parked = Entry { ordinal: entry.ordinal, loaded: Arc::clone(&entry.loaded), running, parked: true };
+                entries.insert(Arc::clone(uid), Arc::new(parked));
+            }
+        }
+        let dropped = loaded.tombstones.iter().filter(|tombstone| !entries.contains_key(tombstone.uid.as_str()));
+        let dropped = dropped.filter_map(|tombstone| Some((tombstone.uid.clone(), ordinal(&tombstone.uid)?))).collect();
+        let enabled = entries.values().filter(|entry| entry.loaded.enabled);
+        Self {
+            webhook: Arc::clone(&loaded.webhook),
+            revision: Arc::clone(&loaded.revision),
+            router: Router::new(enabled.map(|entry| (entry.ordinal, &entry.loaded.interest))),
+            dropped,
+            by_ordinal: entries.values().map(|entry| (entry.ordinal, Arc::clone(entry))).collect(),
+            entries,
+        }
+    }
+
+    /// All endpoints in order of UID.
+    pub fn entries(&self) -> impl Iterator<Item = &Arc<Entry>> {
+        self.entries.values()
+    }
+
+    /// The endpoint of that UID.
+    pub fn by_uid(&self, uid: &str) -> Option<&Arc<Entry>> {
+        self.entries.get(uid)
+    }
+
+    /// The endpoint of that number.
+    pub fn by_ordinal(&self, ordinal: Ordinal) -> Option<&Arc<Entry>> {
+        self.by_ordinal.get(&ordinal)
+    }
+
+    /// What the engine needs to know.
+    pub fn settings(&self) -> Settings {
+        let lane = |entry: &Arc<Entry>| {
+            let endpoint = entry.running.as_ref().filter(|_| !entry.parked)?;
+            let settings = LaneSettings {
+                generation: endpoint.generation,
+                url_fingerprint: endpoint.url_fingerprint,
+                suspend: entry.loaded.suspend,
+                concurrency: endpoint.delivery.concurrency.max(1),
+                retry: endpoint.delivery.retry.clone(),
+            };
+            Some((entry.ordinal, settings))
+        };
+        Settings {
+            in_flight: self.webhook.limits.in_flight,
+            suspend: self.webhook.suspend,
+            lanes: self.entries.values().filter_map(lane).collect(),
+            dropped: self.dropped.iter().map(|(_, ordinal)| *ordinal).collect(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use posthaste_delivery_config::{Endpoint as Written, Redacted, Tombstone};
+
+    use super::*;
+    use crate::config::{
+        load::loaded_endpoint,
+        testing::{endpoint, webhook},
+    };
+
+    fn loaded(endpoints: &[Written]) -> Loaded {
+        Loaded {
+            webhook: Arc::new(webhook(1)),
+            revision: Arc::from("r1"),
+            endpoints: endpoints.iter().map(|endpoint| Arc::new(loaded_endpoint(endpoint))).collect(),
+            parked: Vec::new(),
+            tombstones: Vec::new(),
+        }
+    }
+
+    fn ordinal(uid: &str) -> Option<Ordinal> {
+        let number = uid.strip_prefix("uid-")?.bytes().next()?;
+        Some(Ordinal(u32::from(number - b'a')))
+    }
+
+    const A: Ordinal = Ordinal(0);
+    const B: Ordinal = Ordinal(1);
+
+    #[test]
+    fn disabled_endpoints_are_not_matched_and_suspended_ones_are() {
+        let disabled = Written { enabled: false, ..endpoint("a") };
+        let suspended = Written { suspend: true, ..endpoint("b") };
+        let snapshot = Snapshot::new(&loaded(&[disabled, suspended]), None, ordinal);
+        assert_eq!(snapshot.router.route(None, "x"), [B]);
+        let settings = snapshot.settings();
+        assert_eq!(
+            settings.lanes.iter().map(|(ordinal, lane)| (*ordinal, lane.suspend)).collect::<Vec<_>>(),
+            [(A, false), (B, true)]
+        );
+    }
+
+    #[test]
+    fn a_parked_endpoint_is_still_matched_and_does_not_run() {
+        let first = Snapshot::new(&loaded(&[endpoint("a"), endpoint("b")]), None, ordinal);
+        let parked = Loaded { parked: vec!["uid-b".to_owned()], ..loaded(&[endpoint("a")]) };
+        let second = Snapshot::new(&parked, Some(&first), ordinal);
+        assert_eq!(second.router.route(None, "x"), [A, B]);
+        assert_eq!(second.settings().lanes.len(), 1);
+        let third = Snapshot::new(&parked, Some(&second), ordinal);
+        assert_eq!(third.router.route(None, "x"), [A, B]);
+        let after_restart = Snapshot::new(&parked, None, ordinal);
+        assert_eq!(after_restart.router.route(None, "x"), [A]);
+    }
+
+    #[test]
+    fn an_endpoint_that_becomes_unusable_runs_on_as_it_was() {
+        let first = Snapshot::new(&loaded(&[endpoint("a")]), None, ordinal);
+        let mut bad = Written { generation: 2, ..endpoint("a") };
+        bad.target.url = Redacted::new("ftp://a.example");
+        let second = Snapshot::new(&loaded(std::slice::from_ref(&bad)), Some(&first), ordinal);
+        let entry = second.by_uid("uid-a").unwrap();
+        assert_eq!(entry.running.as_ref().unwrap().generation, 1);
+        assert!(entry.config_error().is_some());
+        let fresh = Snapshot::new(&loaded(&[bad]), None, ordinal);
+        assert!(fresh.settings().lanes.is_empty());
+        assert_eq!(fresh.router.route(None, "x"), [A]);
+    }
+
+    #[test]
+    fn deleted_endpoints_are_dropped_unless_they_are_there() {
+        let tombstone = |uid: &str| Tombstone { uid: uid.to_owned(), time: jiff::Timestamp::UNIX_EPOCH };
+        let tombstones = vec![tombstone("uid-a"), tombstone("uid-b"), tombstone("unknown")];
+        let snapshot = Snapshot::new(&Loaded { tombstones, ..loaded(&[endpoint("a")]) }, None, ordinal);
+        assert_eq!(snapshot.dropped, [("uid-b".to_owned(), B)]);
+    }
+}

@@ -1,0 +1,91 @@
+//! One attempt, from the engine's word to its outcome: gets the event, sends it, tells.
+
+use std::{sync::Arc, time::Duration};
+
+use jiff::Timestamp;
+use posthaste_crds::conditions::healthy;
+use posthaste_delivery_config::WebhookConfig;
+use posthaste_journal::{self as journal, Failure, Journal, Seq};
+use tokio::{task::spawn_blocking, time::sleep};
+
+use crate::{
+    endpoint::Endpoint,
+    event::Event,
+    schedule::Start,
+    send::{Attempt, FailureClass, Sender, Verdict},
+    telemetry::{Metrics, events::AttemptFinished},
+};
+
+/// A disk that cannot be read is asked again after this time. The attempt is not counted, because none was made.
+const READ_AGAIN: Duration = Duration::from_secs(1);
+
+/// What an attempt needs, all of the moment at which it begins.
+pub struct Context {
+    /// Where to.
+    pub endpoint: Arc<Endpoint>,
+    /// Whose.
+    pub webhook: Arc<WebhookConfig>,
+    /// Sends it.
+    pub sender: Arc<Sender>,
+    /// Has the event, if it is not at hand.
+    pub journal: Journal,
+    /// Counts it.
+    pub metrics: Metrics,
+}
+
+/// What came of an attempt.
+#[derive(Debug)]
+pub struct Attempted {
+    /// The event; `None` when it could not be had.
+    pub event: Option<Arc<Event>>,
+    /// The verdict.
+    pub verdict: Verdict,
+}
+
+/// Makes an attempt.
+pub async fn attempt(start: Start, context: Context) -> Attempted {
+    let event = match start.event {
+        Some(event) => event,
+        None => match read(&context.journal, start.seq).await {
+            Ok(event) => Arc::new(event),
+            Err(message) => return Attempted { event: None, verdict: unreadable(message) },
+        },
+    };
+    let report = {
+        let _in_flight = context.metrics.attempt_started();
+        let attempt = Attempt {
+            endpoint: &context.endpoint,
+            event: &event,
+            webhook_name: &context.webhook.name,
+            webhook_namespace: &context.webhook.namespace,
+            number: start.attempt,
+            now: Timestamp::now(),
+        };
+        context.sender.attempt(attempt).await
+    };
+    let name = &context.endpoint.name;
+    AttemptFinished { endpoint: name, event_id: &event.id, attempt: start.attempt, report: &report }
+        .emit(&context.metrics);
+    Attempted { event: Some(event), verdict: report.verdict }
+}
+
+/// The event from the journal; an error is one that stays.
+async fn read(journal: &Journal, seq: Seq) -> Result<Event, String> {
+    loop {
+        let reader = journal.clone();
+        // Reading waits for the disk, which must not stop everything else.
+        match spawn_blocking(move || reader.read(seq)).await {
+            Ok(Ok(Some(stored))) => return Event::decode(stored.payload).map_err(|error| error.to_string()),
+            Ok(Ok(None)) => return Err("the event is no longer in the journal".to_owned()),
+            Ok(Err(error @ journal::Error::Damaged { .. })) => return Err(error.to_string()),
+            Ok(Err(error)) => tracing::error!(seq, %error, "an event cannot be read; trying again"),
+            Err(error) => tracing::error!(seq, %error, "reading an event failed; trying again"),
+        }
+        sleep(READ_AGAIN).await;
+    }
+}
+
+fn unreadable(message: String) -> Verdict {
+    let failure = Failure { status: None, reason: healthy::RENDER_ERROR.to_owned(), message };
+    Verdict::Failed { failure, retry_after: None, class: FailureClass::Permanent }
+}

@@ -1,0 +1,171 @@
+//! Puts configurations in force: asks the journal for the endpoints' numbers, and tells routing, ingest, the engine and
+//! the reporter.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use arc_swap::ArcSwap;
+use posthaste_delivery_config::{AddressPolicy, StatusBudget};
+use posthaste_journal::{self as journal, EndpointRecord, Journal, Ordinal};
+use tokio::{
+    sync::{mpsc, watch},
+    time::sleep,
+};
+
+use super::engine_task::Message;
+use crate::{
+    config::{Loaded, Snapshot, State},
+    ingest,
+    report::{Board, WebhookView},
+    send::{Sender, SetupError},
+    telemetry::{
+        Metrics,
+        events::{ConfigurationLoaded, DeliveryFinished},
+        labels::FinalState,
+    },
+};
+
+/// A journal that cannot be written is asked again after this time.
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// Why a configuration cannot be put in force.
+#[derive(Debug, thiserror::Error)]
+pub enum ApplyError {
+    /// Numbers for new endpoints, or a deletion, could not be written.
+    #[error(transparent)]
+    Journal(#[from] journal::Error),
+    /// Nothing can be sent.
+    #[error(transparent)]
+    Sender(#[from] SetupError),
+}
+
+/// What changes when a configuration is put in force. Shared with those who read it.
+pub struct InForce {
+    /// What events are matched by.
+    pub snapshot: Arc<ArcSwap<Snapshot>>,
+    /// What ingest checks by.
+    pub ingest: Arc<ArcSwap<ingest::Settings>>,
+    /// What the reporter may write.
+    pub budget: watch::Sender<StatusBudget>,
+}
+
+/// See the module.
+pub struct Configurator {
+    journal: Journal,
+    metrics: Metrics,
+    ordinals: HashMap<String, Ordinal>,
+    sender: Option<(AddressPolicy, Arc<Sender>)>,
+}
+
+impl Configurator {
+    /// Knows the endpoints that the journal does.
+    pub fn new(journal: Journal, metrics: Metrics, recovered: &[EndpointRecord]) -> Self {
+        let ordinals = recovered.iter().map(|endpoint| (endpoint.uid.clone(), endpoint.ordinal)).collect();
+        Self { journal, metrics, ordinals, sender: None }
+    }
+
+    /// Makes a configuration ready: its endpoints have numbers, and there is a sender for its address policy.
+    pub async fn prepare(
+        &mut self,
+        loaded: &Loaded,
+        previous: Option<&Snapshot>,
+    ) -> Result<(Arc<Snapshot>, Arc<Sender>), ApplyError> {
+        let unknown = loaded.endpoints.iter().filter(|endpoint| !self.ordinals.contains_key(&*endpoint.uid));
+        let unknown: Vec<String> = unknown.map(|endpoint| endpoint.uid.to_string()).collect();
+        if !unknown.is_empty() {
+            let ordinals = self.journal.ordinals(unknown.clone()).await?;
+            self.ordinals.extend(unknown.into_iter().zip(ordinals));
+        }
+        let snapshot = Snapshot::new(loaded, previous, |uid| self.ordinals.get(uid).copied());
+        let sender = self.sender(&loaded.webhook.address_policy)?;
+        Ok((Arc::new(snapshot), sender))
+    }
+
+    /// A sender lives as long as the rules that its connections were opened under.
+    fn sender(&mut self, policy: &AddressPolicy) -> Result<Arc<Sender>, SetupError> {
+        if let Some((known, sender)) = &self.sender
+            && known == policy
+        {
+            return Ok(Arc::clone(sender));
+        }
+        let sender = Arc::new(Sender::new(policy)?);
+        self.sender = Some((policy.clone(), Arc::clone(&sender)));
+        Ok(sender)
+    }
+
+    /// Forgets what waits for deleted endpoints. To be called when no event is matched to them any more.
+    pub async fn drop_deleted(&mut self, snapshot: &Snapshot) -> Result<(), ApplyError> {
+        for (uid, ordinal) in &snapshot.dropped {
+            let deliveries = self.journal.drop_endpoint(*ordinal).await?;
+            // The journal forgets its number, too.
+            self.ordinals.remove(uid);
+            if deliveries > 0 {
+                DeliveryFinished { endpoint: uid, event_id: None, deliveries, state: FinalState::Dropped }
+                    .emit(&self.metrics);
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts every configuration of `state` in force, until its writer is gone.
+    pub async fn follow(
+        mut self,
+        mut state: watch::Receiver<State>,
+        in_force: InForce,
+        engine: mpsc::UnboundedSender<Message>,
+        board: Arc<Board>,
+    ) {
+        let mut current: Option<Arc<Loaded>> = None;
+        while state.changed().await.is_ok() {
+            let State { loaded, error } = state.borrow_and_update().clone();
+            if let Some(loaded) =
+                loaded.filter(|loaded| current.as_ref().is_none_or(|known| !Arc::ptr_eq(known, loaded)))
+            {
+                self.apply(&loaded, &in_force, &engine).await;
+                current = Some(loaded);
+            }
+            if let Some(error) = error {
+                let snapshot = in_force.snapshot.load();
+                board.webhook(WebhookView {
+                    generation: snapshot.webhook.generation,
+                    revision: Arc::clone(&snapshot.revision),
+                    config_error: Some(error),
+                });
+            }
+        }
+    }
+
+    /// Puts a configuration in force, however often the journal has to be asked.
+    async fn apply(&mut self, loaded: &Loaded, in_force: &InForce, engine: &mpsc::UnboundedSender<Message>) {
+        let (snapshot, sender) = loop {
+            match self.prepare(loaded, Some(&in_force.snapshot.load())).await {
+                Ok(prepared) => break prepared,
+                Err(error) => wait_after(&error).await,
+            }
+        };
+        in_force.snapshot.store(Arc::clone(&snapshot));
+        in_force.ingest.store(Arc::new(ingest::Settings::from(&*loaded.webhook)));
+        in_force.budget.send_if_modified(|budget| {
+            let changed = *budget != loaded.webhook.status;
+            budget.clone_from(&loaded.webhook.status);
+            changed
+        });
+        while let Err(error) = self.drop_deleted(&snapshot).await {
+            wait_after(&error).await;
+        }
+        tell_loaded(&snapshot, &self.metrics);
+        // Nobody listens any more only when the process is about to end.
+        let _ = engine.send(Message::Configure(snapshot, sender));
+    }
+}
+
+async fn wait_after(error: &ApplyError) {
+    tracing::warn!(%error, "the configuration is not in force yet; trying again");
+    sleep(AGAIN).await;
+}
+
+/// Tells that a configuration is in force.
+pub fn tell_loaded(snapshot: &Snapshot, metrics: &Metrics) {
+    let endpoints = snapshot.entries().filter(|entry| !entry.parked).count();
+    ConfigurationLoaded { revision: &snapshot.revision, generation: snapshot.webhook.generation, endpoints }
+        .emit(metrics);
+}

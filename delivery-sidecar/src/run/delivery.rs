@@ -1,0 +1,232 @@
+//! The whole delivery of one Webhook, whatever its configuration comes from and its status goes to: puts the steps
+//! together, and takes them apart in the right order.
+
+use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+
+use anyhow::Context;
+use arc_swap::ArcSwap;
+use posthaste_journal::{Committed, Journal};
+use tokio::{
+    net::TcpListener,
+    sync::{mpsc, oneshot, watch},
+    task::JoinHandle,
+    time::{Instant, timeout},
+};
+
+use super::{
+    backlog::Backlog,
+    configurator::{Configurator, InForce, tell_loaded},
+    engine_task::{EngineTask, Message, Parts},
+    intake::Intake,
+    open::{self, Opened},
+};
+use crate::{
+    admin::{Latch, Readiness},
+    config::{Loaded, State},
+    ingest::{self, Authorizer, Ingest},
+    report::{Board, ReportMetrics, Reporter, StatusSink},
+    schedule::{self, Engine},
+    serve,
+    shutdown::{self, Shutdown, Trigger},
+    telemetry::Metrics,
+};
+
+/// Events that may wait between journal and engine before producers are slowed down.
+const BACKLOG: usize = 8_192;
+/// Bytes of events that are kept in memory for their first attempts.
+const CACHE_BYTES: usize = 32 << 20;
+/// Time for what is in progress when the process is asked to stop. Kubernetes gives 30 s in all by default.
+const GRACE: Duration = Duration::from_secs(25);
+/// After it, the time that the engine has to notice.
+const OVERTIME: Duration = Duration::from_secs(1);
+/// Of it, the time for requests of producers.
+const INGEST_GRACE: Duration = Duration::from_secs(10);
+
+/// What a delivery is made from.
+pub struct Setup<S> {
+    /// Directory of the journal.
+    pub data_directory: PathBuf,
+    /// The configuration to begin with.
+    pub loaded: Arc<Loaded>,
+    /// Those that follow.
+    pub configurations: watch::Receiver<State>,
+    /// Where events are taken in.
+    pub listen: SocketAddr,
+    /// Who may post events.
+    pub authorizer: Arc<dyn Authorizer>,
+    /// Where statuses go.
+    pub sink: S,
+    /// Metrics.
+    pub metrics: Metrics,
+    /// Metrics of the reporter.
+    pub report_metrics: ReportMetrics,
+    /// Readiness.
+    pub readiness: Readiness,
+}
+
+/// A running delivery.
+pub struct Delivery {
+    address: SocketAddr,
+    journal: Journal,
+    running: Latch,
+    ingest_trigger: Trigger,
+    ingest: JoinHandle<usize>,
+    engine: mpsc::UnboundedSender<Message>,
+    engine_task: JoinHandle<usize>,
+    configurator: JoinHandle<()>,
+    reporter_trigger: Trigger,
+    reporter: JoinHandle<()>,
+}
+
+impl Delivery {
+    /// Opens the journal, for which it waits as long as another process holds it, and starts everything. `None` when
+    /// `shutdown` was requested before that.
+    pub async fn start<S: StatusSink>(setup: Setup<S>, shutdown: &Shutdown) -> anyhow::Result<Option<Self>> {
+        let Setup {
+            data_directory,
+            loaded,
+            configurations,
+            listen,
+            authorizer,
+            sink,
+            metrics,
+            report_metrics,
+            readiness,
+        } = setup;
+        let accepting = readiness.latch("journal", "not open yet");
+        let running = readiness.latch("ingest", "not started yet");
+        let (outbox, inbox) = mpsc::unbounded_channel();
+        let backlog = Backlog::new(BACKLOG);
+        let on_commit = {
+            let (outbox, backlog) = (outbox.clone(), backlog.clone());
+            move |committed: Vec<Committed>| {
+                backlog.add(committed.len());
+                // Nobody listens when the process is about to end; the event is then delivered by the next one.
+                let _ = outbox.send(Message::Committed(committed));
+            }
+        };
+        let options = open::options(&data_directory, &loaded.webhook);
+        let opened = open::open(options, on_commit, &accepting, &metrics, shutdown).await;
+        let opened = opened.with_context(|| format!("cannot open the journal in {}", data_directory.display()))?;
+        let Some(Opened { journal, recovered }) = opened else { return Ok(None) };
+
+        let mut configurator = Configurator::new(journal.clone(), metrics.clone(), &recovered.endpoints);
+        let (snapshot, sender) = configurator.prepare(&loaded, None).await.context("cannot begin")?;
+        configurator.drop_deleted(&snapshot).await.context("cannot begin")?;
+        tell_loaded(&snapshot, &metrics);
+        let (budget, budget_receiver) = watch::channel(loaded.webhook.status.clone());
+        let in_force = InForce {
+            snapshot: Arc::new(ArcSwap::new(Arc::clone(&snapshot))),
+            ingest: Arc::new(ArcSwap::from_pointee(ingest::Settings::from(&*loaded.webhook))),
+            budget,
+        };
+
+        let mut engine = Engine::new(schedule::Options { cache_bytes: CACHE_BYTES, seed: rand::random() });
+        engine.recover(&recovered.endpoints, &recovered.pending);
+        let board = Arc::new(Board::new());
+        let engine_task = EngineTask::new(Parts {
+            engine,
+            inbox,
+            outbox: outbox.clone(),
+            backlog: backlog.clone(),
+            journal: journal.clone(),
+            board: Arc::clone(&board),
+            accepting,
+            metrics: metrics.clone(),
+            snapshot,
+            sender,
+            has_work: !recovered.pending.is_empty(),
+        });
+        let engine_task = tokio::spawn(engine_task.await.run());
+
+        let (reporter_trigger, stop_reporter) = shutdown::channel();
+        let reporter = Reporter::new(Arc::clone(&board), sink, budget_receiver, report_metrics);
+        let reporter = tokio::spawn(reporter.run(async move { stop_reporter.wait().await }));
+
+        let listener = TcpListener::bind(listen).await.with_context(|| format!("cannot listen on {listen}"))?;
+        let address = listener.local_addr().context("cannot listen")?;
+        let (ingest_trigger, stop_ingest) = shutdown::channel();
+        let intake = Intake::new(journal.clone(), Arc::clone(&in_force.snapshot), backlog, outbox.clone());
+        let router = ingest::router(Ingest {
+            settings: Arc::clone(&in_force.ingest),
+            authorizer,
+            journal: Arc::new(intake),
+            clock: ingest::system_clock(),
+            new_id: ingest::uuid_v7(),
+            limits: ingest::Limits::default(),
+            shutdown: stop_ingest.clone(),
+            metrics,
+        });
+        let limits = serve::Limits { grace: INGEST_GRACE, ..serve::Limits::default() };
+        let ingest = tokio::spawn(serve::serve(listener, router, limits, stop_ingest));
+        let configurator = tokio::spawn(configurator.follow(configurations, in_force, outbox.clone(), board));
+        running.set();
+        Ok(Some(Self {
+            address,
+            journal,
+            running,
+            ingest_trigger,
+            ingest,
+            engine: outbox,
+            engine_task,
+            configurator,
+            reporter_trigger,
+            reporter,
+        }))
+    }
+
+    /// Where events are taken in.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Whether there was something to deliver and all of it that can be delivered has been.
+    pub async fn is_drained(&self) -> bool {
+        let (answer, drained) = oneshot::channel();
+        self.engine.send(Message::IsDrained(answer)).is_ok() && drained.await.unwrap_or(false)
+    }
+
+    /// Ends when a part of it has ended by itself, which only a defect makes it do.
+    pub async fn broken(&mut self) -> anyhow::Error {
+        let (part, ended) = tokio::select! {
+            ended = &mut self.ingest => ("ingest", ended.map(drop)),
+            ended = &mut self.engine_task => ("engine", ended.map(drop)),
+            ended = &mut self.reporter => ("reporter", ended),
+        };
+        match ended {
+            Ok(()) => anyhow::anyhow!("the {part} has ended"),
+            Err(error) => anyhow::anyhow!("the {part} has failed: {error}"),
+        }
+    }
+
+    /// Takes no more events, finishes what is in flight as far as the time allows, writes the last statuses, and
+    /// closes the journal. What is not delivered waits in the journal.
+    pub async fn stop(self) {
+        self.running.unset("stopping");
+        self.configurator.abort();
+        self.ingest_trigger.start();
+        let _ = self.engine.send(Message::Drain(Instant::now() + GRACE));
+        // A part that failed has been reported, or is about to be by the panic itself.
+        let mut engine_task = self.engine_task;
+        let (cut_off, abandoned) = tokio::join!(self.ingest, timeout(GRACE + OVERTIME, &mut engine_task));
+        if let Ok(requests @ 1..) = cut_off {
+            tracing::warn!(requests, "requests were cut off; their events may or may not have been kept");
+        }
+        match abandoned {
+            Ok(Ok(attempts @ 1..)) => {
+                tracing::warn!(attempts, "attempts were still in flight; they are made again after the next start");
+            }
+            Ok(_) => {}
+            // A disk that fails can hold it up for ever.
+            Err(_) => {
+                tracing::warn!("outcomes could not be recorded; their attempts are made again after the next start");
+                engine_task.abort();
+            }
+        }
+        self.reporter_trigger.start();
+        let _ = self.reporter.await;
+        if let Err(error) = self.journal.close().await {
+            tracing::warn!(%error, "the journal could not be closed; what was acknowledged is safe");
+        }
+    }
+}

@@ -1,0 +1,308 @@
+//! The task that owns the engine: hands it what happens, in batches, and does what it says.
+//!
+//! It never waits for anything that could wait for it. The journal hands events over without waiting, and attempts are
+//! tasks of their own; only when sixteen thousand outcomes wait for a disk that fails does this task wait with them.
+
+use std::{sync::Arc, time::Duration};
+
+use posthaste_journal::{Committed, Error, Journal, Ordinal, Seq};
+use tokio::{
+    sync::{mpsc, oneshot},
+    task::JoinSet,
+    time::{Instant, sleep_until},
+};
+
+use super::{
+    attempt::{self, Attempted, Context},
+    backlog::Backlog,
+    clock::now_ms,
+    showing::Showing,
+    views::next_key_expiry_ms,
+};
+use crate::{
+    admin::Latch,
+    config::Snapshot,
+    event::Event,
+    record::Recorder,
+    report::Board,
+    schedule::{Effect, Engine, Input, Start},
+    send::Sender,
+    telemetry::Metrics,
+};
+
+/// Most messages that are taken at once.
+const BATCH: usize = 512;
+/// The journal is tidied at most this often, and only when something has happened.
+const TIDY_INTERVAL: Duration = Duration::from_secs(60);
+/// The journal's usage is looked at this often while something happens, or while it takes no events.
+const USAGE_INTERVAL: Duration = Duration::from_secs(1);
+/// The longest sleep: the calendar may be set while this task waits for one of its times.
+const LONGEST_SLEEP: Duration = Duration::from_secs(30);
+
+/// What the task is told.
+pub enum Message {
+    /// Events were synced.
+    Committed(Vec<Committed>),
+    /// An attempt ended.
+    Finished(Ordinal, Seq, Attempted),
+    /// Another configuration is in force, with this sender.
+    Configure(Arc<Snapshot>, Arc<Sender>),
+    /// The outcomes behind the next views are synced, or could not be.
+    Flushed(Result<(), Error>),
+    /// The journal took no events.
+    Refused,
+    /// No attempt is to start; the task ends when none is in flight, or at this time.
+    Drain(Instant),
+    /// Answers whether there were deliveries and all that can be made are made.
+    IsDrained(oneshot::Sender<bool>),
+}
+
+/// What the task works with.
+pub struct Parts {
+    /// The engine, with what the journal held.
+    pub engine: Engine,
+    /// The journal held deliveries.
+    pub has_work: bool,
+    /// What the task is told. Bounded: committed events by the [`Backlog`], attempts by the engine's limit.
+    pub inbox: mpsc::UnboundedReceiver<Message>,
+    /// The other end of `inbox`, where attempts tell what came of them.
+    pub outbox: mpsc::UnboundedSender<Message>,
+    /// Events that are synced and not taken yet.
+    pub backlog: Backlog,
+    /// Has the events and takes the outcomes.
+    pub journal: Journal,
+    /// Where the reporter looks.
+    pub board: Arc<Board>,
+    /// Set while the journal takes events.
+    pub accepting: Latch,
+    /// Metrics.
+    pub metrics: Metrics,
+    /// The configuration to begin with.
+    pub snapshot: Arc<Snapshot>,
+    /// Its sender.
+    pub sender: Arc<Sender>,
+}
+
+/// See the module.
+pub struct EngineTask {
+    engine: Engine,
+    had_work: bool,
+    inbox: mpsc::UnboundedReceiver<Message>,
+    outbox: mpsc::UnboundedSender<Message>,
+    backlog: Backlog,
+    journal: Journal,
+    recorder: Recorder,
+    showing: Showing,
+    accepting: Latch,
+    metrics: Metrics,
+    snapshot: Arc<Snapshot>,
+    sender: Arc<Sender>,
+    tasks: JoinSet<()>,
+    effects: Vec<Effect>,
+    tidy_at: Option<Instant>,
+    usage_at: Option<Instant>,
+    key_expiry_ms: Option<i64>,
+    drain_until: Option<Instant>,
+}
+
+impl EngineTask {
+    /// Puts the first configuration in force. When this returns, the reporter has all views.
+    pub async fn new(parts: Parts) -> Self {
+        let Parts { engine, has_work, inbox, outbox, backlog, journal, board, accepting, metrics, snapshot, sender } =
+            parts;
+        let mut task = Self {
+            engine,
+            had_work: has_work,
+            inbox,
+            outbox,
+            backlog,
+            recorder: Recorder::new(journal.clone(), metrics.clone()),
+            showing: Showing::new(Arc::clone(&board), journal.clone()),
+            journal,
+            accepting,
+            metrics,
+            snapshot: Arc::clone(&snapshot),
+            sender: Arc::clone(&sender),
+            tasks: JoinSet::new(),
+            effects: Vec::new(),
+            tidy_at: None,
+            usage_at: None,
+            key_expiry_ms: None,
+            drain_until: None,
+        };
+        task.configure(snapshot, sender).await;
+        task.showing.finish(&mut task.engine, &task.snapshot);
+        task.look_at_journal();
+        board.ready();
+        task
+    }
+
+    /// Runs until it has drained. Returns how many attempts were in flight when the time was up; what became of these
+    /// is not known, and the next process makes them again.
+    pub async fn run(mut self) -> usize {
+        let mut batch = Vec::with_capacity(BATCH);
+        loop {
+            let wake_at = self.wake_at();
+            tokio::select! {
+                _ = self.inbox.recv_many(&mut batch, BATCH) => {}
+                () = sleep_until(wake_at) => {}
+            }
+            for message in batch.drain(..) {
+                self.take(message).await;
+            }
+            self.timers().await;
+            while self.tasks.try_join_next().is_some() {}
+            if let Some(until) = self.drain_until
+                && (self.engine.in_flight() == 0 || until <= Instant::now())
+            {
+                return self.end().await;
+            }
+        }
+    }
+
+    async fn take(&mut self, message: Message) {
+        match message {
+            Message::Committed(events) => {
+                self.backlog.take(events.len());
+                for Committed { seq, accepted_ms, deliveries, payload } in events {
+                    self.had_work |= !deliveries.is_empty();
+                    // An event that cannot be decoded fails at its attempt.
+                    let event = if deliveries.is_empty() { None } else { Event::decode(payload).ok().map(Arc::new) };
+                    self.handle(Input::Committed { seq, accepted_ms, deliveries, event }, None).await;
+                }
+            }
+            Message::Finished(ordinal, seq, Attempted { event, verdict }) => {
+                let input = Input::Finished { ordinal, seq, ended_ms: now_ms(), verdict };
+                self.handle(input, event.as_deref().map(|event| event.id.as_str())).await;
+            }
+            Message::Configure(snapshot, sender) => self.configure(snapshot, sender).await,
+            Message::Flushed(result) => self.showing.flushed(&result),
+            Message::Refused => self.look_at_journal(),
+            Message::Drain(until) => {
+                self.drain_until = Some(until);
+                self.handle(Input::Drain, None).await;
+            }
+            // Whoever asked may have gone.
+            Message::IsDrained(answer) => drop(answer.send(self.had_work && self.engine.is_drained())),
+        }
+    }
+
+    async fn configure(&mut self, snapshot: Arc<Snapshot>, sender: Arc<Sender>) {
+        self.showing.configured(&snapshot);
+        self.key_expiry_ms = next_key_expiry_ms(&snapshot, now_ms());
+        let settings = snapshot.settings();
+        self.snapshot = snapshot;
+        self.sender = sender;
+        self.handle(Input::Configure(settings), None).await;
+    }
+
+    /// Hands the engine an input and does what it says. `event_id` is of the attempt that the input is about.
+    async fn handle(&mut self, input: Input, event_id: Option<&str>) {
+        let mut effects = std::mem::take(&mut self.effects);
+        self.engine.handle(input, now_ms(), &mut effects);
+        if !effects.is_empty() {
+            self.tidy_at.get_or_insert_with(|| Instant::now() + TIDY_INTERVAL);
+            self.usage_at.get_or_insert_with(|| Instant::now() + USAGE_INTERVAL);
+        }
+        for effect in effects.drain(..) {
+            match effect {
+                Effect::Start(start) => self.start(start),
+                Effect::Record(outcome) => {
+                    let entry = self.snapshot.by_ordinal(outcome.endpoint);
+                    let name = entry.map_or("unknown", |entry| &entry.loaded.name);
+                    self.recorder.record(outcome, name, event_id).await;
+                }
+                Effect::Remember { ordinal, memo } => {
+                    if let Err(error) = self.journal.remember(ordinal, memo).await {
+                        tracing::warn!(%error, "an endpoint's state is not kept; after a restart it is the one before");
+                    }
+                }
+                Effect::Changed(ordinal) => self.showing.changed(ordinal),
+            }
+        }
+        self.effects = effects;
+    }
+
+    fn start(&mut self, start: Start) {
+        let entry = self.snapshot.by_ordinal(start.ordinal);
+        let endpoint = entry.and_then(|entry| entry.running.clone());
+        let context = Context {
+            endpoint: endpoint.expect("the engine starts only lanes that this snapshot runs"),
+            webhook: Arc::clone(&self.snapshot.webhook),
+            sender: Arc::clone(&self.sender),
+            journal: self.journal.clone(),
+            metrics: self.metrics.clone(),
+        };
+        let outbox = self.outbox.clone();
+        self.tasks.spawn(async move {
+            let (ordinal, seq) = (start.ordinal, start.seq);
+            let attempted = attempt::attempt(start, context).await;
+            // Nobody listens any more when the task has ended, which counted this attempt as one that was in flight.
+            let _ = outbox.send(Message::Finished(ordinal, seq, attempted));
+        });
+    }
+
+    fn wake_at(&self) -> Instant {
+        let now = Instant::now();
+        let at = |due_ms: i64| now + Duration::from_millis(u64::try_from(due_ms - now_ms()).unwrap_or(0));
+        let times = [
+            self.engine.wake_at_ms().map(at),
+            self.key_expiry_ms.map(at),
+            self.showing.at(),
+            self.tidy_at,
+            self.usage_at,
+            self.drain_until,
+        ];
+        times.into_iter().flatten().fold(now + LONGEST_SLEEP, Instant::min)
+    }
+
+    async fn timers(&mut self) {
+        let now = Instant::now();
+        let has_come = |at: Option<Instant>| at.is_some_and(|at| at <= now);
+        if self.engine.wake_at_ms().is_some_and(|at_ms| at_ms <= now_ms()) {
+            self.handle(Input::Tick, None).await;
+        }
+        if self.key_expiry_ms.is_some_and(|at_ms| at_ms <= now_ms()) {
+            self.key_expiry_ms = next_key_expiry_ms(&self.snapshot, now_ms());
+            self.showing.all_changed(&self.snapshot);
+        }
+        if has_come(self.showing.at()) && self.showing.go_on(&mut self.engine, &self.snapshot) {
+            let (journal, outbox) = (self.journal.clone(), self.outbox.clone());
+            self.tasks.spawn(async move {
+                let _ = outbox.send(Message::Flushed(journal.flush().await));
+            });
+        }
+        if has_come(self.usage_at) {
+            self.look_at_journal();
+        }
+        if has_come(self.tidy_at) {
+            self.tidy_at = None;
+            let journal = self.journal.clone();
+            self.tasks.spawn(async move {
+                journal.tidy(now_ms()).await;
+            });
+        }
+    }
+
+    fn look_at_journal(&mut self) {
+        let usage = self.journal.usage();
+        self.metrics.set_journal_usage(&usage);
+        self.metrics.set_pending(self.engine.pending());
+        if usage.refusing {
+            self.accepting.unset("the journal takes no events: it is full, or its disk fails");
+            self.usage_at = Some(Instant::now() + USAGE_INTERVAL);
+        } else {
+            self.accepting.set();
+            self.usage_at = None;
+        }
+    }
+
+    /// Shows the last views, as far as their outcomes can be synced.
+    async fn end(mut self) -> usize {
+        self.look_at_journal();
+        if self.journal.flush().await.is_ok() {
+            self.showing.finish(&mut self.engine, &self.snapshot);
+        }
+        self.engine.in_flight()
+    }
+}

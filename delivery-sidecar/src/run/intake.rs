@@ -1,0 +1,62 @@
+//! Keeps checked events: says which endpoints they are for, and has them synced.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use futures::future::BoxFuture;
+use posthaste_journal::{Accepted, Journal, NewEvent};
+use tokio::sync::mpsc;
+
+use super::{backlog::Backlog, engine_task::Message};
+use crate::{
+    config::Snapshot,
+    ingest::{AcceptError, AcceptEvents, Kept, Prepared},
+};
+
+/// See the module.
+pub struct Intake {
+    journal: Journal,
+    snapshot: Arc<ArcSwap<Snapshot>>,
+    backlog: Backlog,
+    engine: mpsc::UnboundedSender<Message>,
+}
+
+impl Intake {
+    /// Matches against the snapshot of the moment.
+    pub fn new(
+        journal: Journal,
+        snapshot: Arc<ArcSwap<Snapshot>>,
+        backlog: Backlog,
+        engine: mpsc::UnboundedSender<Message>,
+    ) -> Self {
+        Self { journal, snapshot, backlog, engine }
+    }
+
+    async fn keep(&self, batch: Vec<Prepared>) -> Result<Vec<Kept>, AcceptError> {
+        self.backlog.below_limit().await;
+        let snapshot = self.snapshot.load_full();
+        let events = batch.into_iter().map(|prepared| {
+            let Prepared { event, accepted_ms, idempotency } = prepared;
+            let deliveries = snapshot.router.route(event.tenant.as_deref(), &event.event_type);
+            NewEvent { payload: event.encode(), accepted_ms, idempotency, deliveries }
+        });
+        let events: Vec<NewEvent> = events.collect();
+        let deliveries: Vec<usize> = events.iter().map(|event| event.deliveries.len()).collect();
+        let accepted = self.journal.accept(events).await.inspect_err(|_| {
+            // Readiness follows; when the process is about to end, nobody needs it.
+            let _ = self.engine.send(Message::Refused);
+        })?;
+        let kept = accepted.into_iter().zip(deliveries).map(|(accepted, deliveries)| match accepted {
+            Accepted::New { .. } => Kept::New { deliveries: u32::try_from(deliveries).unwrap_or(u32::MAX) },
+            Accepted::Duplicate { deliveries } => Kept::Duplicate { deliveries },
+            Accepted::Conflict => Kept::Conflict,
+        });
+        Ok(kept.collect())
+    }
+}
+
+impl AcceptEvents for Intake {
+    fn accept(&self, batch: Vec<Prepared>) -> BoxFuture<'_, Result<Vec<Kept>, AcceptError>> {
+        Box::pin(self.keep(batch))
+    }
+}

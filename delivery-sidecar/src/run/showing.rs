@@ -1,0 +1,137 @@
+//! Hands views of endpoints to the reporter: not after each outcome, but some time after the first one, and not before
+//! the outcomes that they are to show are synced, because counts come from the journal.
+
+use std::{
+    collections::{BTreeSet, HashSet},
+    sync::Arc,
+    time::Duration,
+};
+
+use posthaste_journal::{Error, Journal, Ordinal};
+use tokio::time::Instant;
+
+use super::{clock::now_ms, views::endpoint_view};
+use crate::{
+    config::Snapshot,
+    report::{Board, WebhookView},
+    schedule::Engine,
+};
+
+/// From a change to its view.
+const DELAY: Duration = Duration::from_millis(100);
+/// Outcomes that could not be synced are tried again after this time.
+const AGAIN: Duration = Duration::from_secs(1);
+/// Most views that are handed over at once, so that deliveries do not wait long behind ten thousand of them.
+const AT_ONCE: usize = 1_000;
+
+/// See the module.
+pub struct Showing {
+    board: Arc<Board>,
+    journal: Journal,
+    /// Endpoints whose view has changed.
+    changed: HashSet<Ordinal>,
+    /// Those of them whose views are to be handed over next.
+    next: HashSet<Ordinal>,
+    /// Whether the outcomes behind `next` are synced.
+    synced: bool,
+    /// When to go on.
+    at: Option<Instant>,
+    /// UIDs of the endpoints that are on the board.
+    shown: HashSet<Arc<str>>,
+}
+
+impl Showing {
+    /// Nothing shown yet.
+    pub fn new(board: Arc<Board>, journal: Journal) -> Self {
+        Self {
+            board,
+            journal,
+            changed: HashSet::new(),
+            next: HashSet::new(),
+            synced: true,
+            at: None,
+            shown: HashSet::new(),
+        }
+    }
+
+    /// An endpoint's view has changed.
+    pub fn changed(&mut self, ordinal: Ordinal) {
+        self.changed.insert(ordinal);
+        self.at.get_or_insert_with(|| Instant::now() + DELAY);
+    }
+
+    /// Another configuration is in force: all views change, and those of endpoints that it does not run go.
+    pub fn configured(&mut self, snapshot: &Snapshot) {
+        self.board.webhook(WebhookView {
+            generation: snapshot.webhook.generation,
+            revision: Arc::clone(&snapshot.revision),
+            config_error: None,
+        });
+        let running = snapshot.entries().filter(|entry| !entry.parked);
+        let running: HashSet<Arc<str>> = running.map(|entry| Arc::clone(&entry.loaded.uid)).collect();
+        for uid in self.shown.difference(&running) {
+            self.board.remove_endpoint(uid);
+        }
+        self.shown = running;
+        self.all_changed(snapshot);
+    }
+
+    /// All views have changed.
+    pub fn all_changed(&mut self, snapshot: &Snapshot) {
+        for entry in snapshot.entries() {
+            self.changed(entry.ordinal);
+        }
+    }
+
+    /// When [`Self::go_on`] is wanted.
+    pub fn at(&self) -> Option<Instant> {
+        self.at
+    }
+
+    /// Hands over what is synced. True when the journal is to be flushed next, and [`Self::flushed`] to be told.
+    pub fn go_on(&mut self, engine: &mut Engine, snapshot: &Snapshot) -> bool {
+        self.at = None;
+        if !self.synced {
+            return false;
+        }
+        self.hand_over(AT_ONCE, engine, snapshot);
+        if !self.next.is_empty() {
+            self.at = Some(Instant::now() + DELAY);
+            return false;
+        }
+        self.next = std::mem::take(&mut self.changed);
+        self.synced = self.next.is_empty();
+        !self.synced
+    }
+
+    /// The journal was flushed, or could not be.
+    pub fn flushed(&mut self, result: &Result<(), Error>) {
+        self.synced = true;
+        let delay = if result.is_ok() {
+            Duration::ZERO
+        } else {
+            self.changed.extend(self.next.drain());
+            AGAIN
+        };
+        self.at = Some(Instant::now() + delay);
+    }
+
+    /// Hands over everything. To be called only when all outcomes are synced.
+    pub fn finish(&mut self, engine: &mut Engine, snapshot: &Snapshot) {
+        self.next.extend(self.changed.drain());
+        self.hand_over(usize::MAX, engine, snapshot);
+        self.at = None;
+    }
+
+    fn hand_over(&mut self, most: usize, engine: &mut Engine, snapshot: &Snapshot) {
+        let some: BTreeSet<Ordinal> = self.next.iter().copied().take(most).collect();
+        for ordinal in some {
+            self.next.remove(&ordinal);
+            let lane = engine.view(ordinal);
+            let Some(entry) = snapshot.by_ordinal(ordinal).filter(|entry| !entry.parked) else { continue };
+            let stats = self.journal.stats(ordinal).unwrap_or_default();
+            let oldest = self.journal.oldest_pending_ms(ordinal);
+            self.board.endpoint(endpoint_view(snapshot, entry, lane, stats, oldest, now_ms()));
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! What outlives a process.
+
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+
+use http::StatusCode;
+use tokio::runtime::{Builder, Runtime};
+
+use super::{Configuration, Process, endpoint_at};
+use crate::{
+    admin::Readiness,
+    run::testing::{Received, Receiver},
+};
+
+fn runtime() -> Runtime {
+    Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
+}
+
+/// Each process has a runtime of its own, which is thrown away with all of its tasks where they stand.
+#[test]
+fn a_process_that_is_killed_loses_nothing_that_it_accepted() {
+    const EVENTS: usize = 200;
+    let directory = tempfile::tempdir().unwrap();
+    let outside = runtime();
+    let receiver = outside.block_on(Receiver::start(|n| match n % 5 {
+        0 => StatusCode::INTERNAL_SERVER_ERROR,
+        _ => StatusCode::OK,
+    }));
+    let mut endpoint = endpoint_at("acme", receiver.url());
+    endpoint.delivery.concurrency = 2;
+    endpoint.delivery.retry.schedule_ms = vec![10; 20];
+    let configuration = Configuration::new(vec![endpoint]);
+
+    let first = runtime();
+    first.block_on(async {
+        let process = Process::start(directory.path(), &configuration).await;
+        for event in 0..EVENTS {
+            process.post_id(&format!("event-{event}")).await;
+        }
+        receiver.delivered(20).await;
+        // Not stopped: nothing of what it would do then is done.
+        drop(process);
+    });
+    first.shutdown_timeout(Duration::ZERO);
+
+    let second = runtime();
+    second.block_on(async {
+        let process = Process::start(directory.path(), &configuration).await;
+        let everything = |received: &[Received]| {
+            let delivered = received.iter().filter(|received| received.status.is_success());
+            delivered.map(|received| &received.id).collect::<BTreeSet<_>>().len() == EVENTS
+        };
+        receiver.until(everything).await;
+        let sink = process.stop().await;
+        let delivery = sink.endpoints()["acme"].delivery.clone().unwrap();
+        assert_eq!((delivery.delivered, delivery.pending), (Some(200), Some(0)));
+    });
+    drop(second);
+    drop(outside);
+}
+
+#[tokio::test]
+async fn a_journal_that_another_process_holds_is_waited_for_unready() {
+    let directory = tempfile::tempdir().unwrap();
+    let receiver = Receiver::healthy().await;
+    let configuration = Arc::new(Configuration::new(vec![endpoint_at("acme", receiver.url())]));
+    let first = Process::start(directory.path(), &configuration).await;
+    let readiness = Readiness::new();
+    let second = tokio::spawn({
+        let (directory, configuration) = (directory.path().to_owned(), Arc::clone(&configuration));
+        let readiness = readiness.clone();
+        async move { Process::start_with(&directory, &configuration, readiness).await }
+    });
+    let waits = async {
+        while !readiness
+            .missing()
+            .iter()
+            .any(|(name, why)| *name == "journal" && why.contains("held by another process"))
+        {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), waits).await.expect("it says that it waits");
+    assert!(!second.is_finished());
+    first.stop().await;
+    let second = second.await.unwrap();
+    assert!(readiness.is_ready());
+    second.post_id("one").await;
+    receiver.delivered(1).await;
+    second.stop().await;
+}

@@ -1,0 +1,487 @@
+//! All lanes together.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use posthaste_journal::{EndpointRecord, Ordinal, Outcome, OutcomeKind, Pending, Seq};
+use rand::{SeedableRng, rngs::SmallRng};
+
+use super::{
+    cache::EventCache,
+    gone::Gone,
+    lane::{Lane, LaneSettings, Readiness, Running},
+    ready::Ready,
+    retry::{self, Next},
+    timers::Timers,
+};
+use crate::{
+    event::Event,
+    send::{FailureClass, Verdict},
+};
+
+/// What does not change while the engine runs.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// Most bytes of events that are kept in memory for their first attempts.
+    pub cache_bytes: usize,
+    /// Seed of the jitter.
+    pub seed: u64,
+}
+
+/// What the engine needs to know of a configuration.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Settings {
+    /// Most attempts in flight over all endpoints; 0 counts as 1.
+    pub in_flight: u32,
+    /// Deliveries of all endpoints wait.
+    pub suspend: bool,
+    /// The endpoints that run. Those that are missing keep their deliveries and wait.
+    pub lanes: Vec<(Ordinal, LaneSettings)>,
+    /// Endpoints that were deleted: their deliveries are forgotten.
+    pub dropped: Vec<Ordinal>,
+}
+
+/// What happens to the engine.
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// An event was synced. Events come in order of `seq`.
+    Committed {
+        /// Its number.
+        seq: Seq,
+        /// When it was accepted.
+        accepted_ms: i64,
+        /// The endpoints that it is for.
+        deliveries: Vec<Ordinal>,
+        /// It, if it is at hand.
+        event: Option<Arc<Event>>,
+    },
+    /// An attempt ended.
+    Finished {
+        /// The endpoint.
+        ordinal: Ordinal,
+        /// The event.
+        seq: Seq,
+        /// When it ended.
+        ended_ms: i64,
+        /// What came of it.
+        verdict: Verdict,
+    },
+    /// A configuration was loaded.
+    Configure(Settings),
+    /// Time has passed.
+    Tick,
+    /// No attempt is to start any more.
+    Drain,
+}
+
+/// What is to be done.
+#[derive(Clone, Debug)]
+pub enum Effect {
+    /// Make an attempt and hand back [`Input::Finished`].
+    Start(Start),
+    /// Write an outcome to the journal.
+    Record(Outcome),
+    /// Write an endpoint's memo to the journal; empty when there is nothing to remember.
+    Remember {
+        /// The endpoint.
+        ordinal: Ordinal,
+        /// The memo.
+        memo: Bytes,
+    },
+    /// What [`Engine::view`] says of an endpoint has changed. Said once until the view is taken.
+    Changed(Ordinal),
+}
+
+/// An attempt to make.
+#[derive(Clone, Debug)]
+pub struct Start {
+    /// The endpoint.
+    pub ordinal: Ordinal,
+    /// The event.
+    pub seq: Seq,
+    /// Number of the attempt, from 1.
+    pub attempt: u32,
+    /// The event, if it is at hand; otherwise it is in the journal.
+    pub event: Option<Arc<Event>>,
+}
+
+/// What the engine knows of an endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LaneView {
+    /// It answered 410 and has not changed since.
+    pub gone: bool,
+    /// It is in the current configuration.
+    pub configured: bool,
+    /// Deliveries that are not finished.
+    pub pending: u64,
+    /// When the next attempt is due, if one waits for its time.
+    pub next_attempt_ms: Option<i64>,
+}
+
+/// See [`crate::schedule`].
+#[derive(Debug)]
+pub struct Engine {
+    /// By ordinal. Ordinals are dense and never reused.
+    slots: Vec<Slot>,
+    ready: Ready,
+    timers: Timers,
+    cache: EventCache,
+    random: SmallRng,
+    limit: usize,
+    suspended: bool,
+    draining: bool,
+    in_flight: usize,
+    /// Those of `in_flight` whose endpoint fails.
+    failing_in_flight: usize,
+    /// Deliveries that are not finished, of all lanes that were not dropped.
+    pending: u64,
+}
+
+#[derive(Debug, Default)]
+enum Slot {
+    #[default]
+    Empty,
+    Lane(Box<Scheduled>),
+    /// The endpoint was deleted. Remembered, so that an event that was matched just before makes no new lane.
+    Dropped,
+}
+
+/// A lane and where the engine has it.
+#[derive(Debug)]
+struct Scheduled {
+    lane: Lane,
+    /// It is in `ready`.
+    ready: bool,
+    /// Its entry in `timers`.
+    timer: Option<i64>,
+    /// [`Effect::Changed`] was given and the view not taken since.
+    changed: bool,
+}
+
+impl Engine {
+    /// An engine without lanes, which delivers nothing before it is configured.
+    pub fn new(options: Options) -> Self {
+        Self {
+            slots: Vec::new(),
+            ready: Ready::default(),
+            timers: Timers::default(),
+            cache: EventCache::new(options.cache_bytes),
+            random: SmallRng::seed_from_u64(options.seed),
+            limit: 1,
+            suspended: false,
+            draining: false,
+            in_flight: 0,
+            failing_in_flight: 0,
+            pending: 0,
+        }
+    }
+
+    /// Takes over what a journal held when it was opened. `pending` must be in order of acceptance.
+    pub fn recover(&mut self, endpoints: &[EndpointRecord], pending: &[Pending]) {
+        for endpoint in endpoints {
+            if let Some(scheduled) = self.lane_or_parked(endpoint.ordinal) {
+                scheduled.lane.gone = Gone::from_memo(&endpoint.memo);
+                scheduled.lane.failing = endpoint.stats.consecutive_failures > 0;
+            }
+        }
+        for delivery in pending {
+            if let Some(scheduled) = self.lane_or_parked(delivery.endpoint) {
+                if delivery.attempts == 0 {
+                    scheduled.lane.push_fresh(delivery.seq, delivery.accepted_ms);
+                } else {
+                    scheduled.lane.push_waiting(delivery.seq, delivery.attempts, delivery.due_ms);
+                }
+                self.pending += 1;
+            }
+        }
+    }
+
+    /// Takes an input and adds to `effects` what is to be done now.
+    pub fn handle(&mut self, input: Input, now_ms: i64, effects: &mut Vec<Effect>) {
+        match input {
+            Input::Committed { seq, accepted_ms, deliveries, event } => {
+                self.committed(seq, accepted_ms, &deliveries, event, now_ms, effects);
+            }
+            Input::Finished { ordinal, seq, ended_ms, verdict } => {
+                self.finished(ordinal, seq, ended_ms, verdict, now_ms, effects);
+            }
+            Input::Configure(settings) => self.configure(settings, now_ms, effects),
+            Input::Drain => self.draining = true,
+            Input::Tick => {}
+        }
+        self.expire_timers(now_ms);
+        self.start(now_ms, effects);
+    }
+
+    /// When [`Input::Tick`] is wanted, if nothing else happens before.
+    pub fn wake_at_ms(&self) -> Option<i64> {
+        self.timers.next_ms().filter(|_| !self.draining)
+    }
+
+    /// Attempts in flight.
+    pub fn in_flight(&self) -> usize {
+        self.in_flight
+    }
+
+    /// Deliveries that are not finished, over all endpoints.
+    pub fn pending(&self) -> u64 {
+        self.pending
+    }
+
+    /// No delivery waits that could be attempted without anyone's doing: all are finished, or their endpoints are
+    /// suspended, parked or gone.
+    pub fn is_drained(&self) -> bool {
+        let waits = |slot: &Slot| {
+            matches!(slot, Slot::Lane(scheduled)
+                if scheduled.lane.in_flight() > 0
+                    || scheduled.lane.pending() > 0 && scheduled.lane.may_deliver() && !self.suspended)
+        };
+        !self.slots.iter().any(waits)
+    }
+
+    /// What is known of an endpoint; `None` when it was deleted or never seen.
+    pub fn view(&mut self, ordinal: Ordinal) -> Option<LaneView> {
+        let suspended = self.suspended;
+        let Slot::Lane(scheduled) = self.slots.get_mut(ordinal.0 as usize)? else { return None };
+        scheduled.changed = false;
+        let lane = &scheduled.lane;
+        if lane.dropped {
+            return None;
+        }
+        let next = lane.next_due_ms().filter(|due_ms| *due_ms > 0 && lane.may_deliver() && !suspended);
+        Some(LaneView {
+            gone: lane.gone.is_some(),
+            configured: !lane.parked,
+            pending: lane.pending() as u64,
+            next_attempt_ms: next,
+        })
+    }
+
+    fn committed(
+        &mut self,
+        seq: Seq,
+        accepted_ms: i64,
+        deliveries: &[Ordinal],
+        event: Option<Arc<Event>>,
+        now_ms: i64,
+        effects: &mut Vec<Effect>,
+    ) {
+        let mut kept = 0;
+        for &ordinal in deliveries {
+            if let Some(scheduled) = self.lane_or_parked(ordinal) {
+                scheduled.lane.push_fresh(seq, accepted_ms);
+                kept += 1;
+                self.settle(ordinal, now_ms, effects);
+            }
+        }
+        self.pending += kept as u64;
+        if let Some(event) = event {
+            self.cache.insert(seq, event, kept);
+        }
+    }
+
+    fn finished(
+        &mut self,
+        ordinal: Ordinal,
+        seq: Seq,
+        ended_ms: i64,
+        verdict: Verdict,
+        now_ms: i64,
+        effects: &mut Vec<Effect>,
+    ) {
+        let Some(Slot::Lane(scheduled)) = self.slots.get_mut(ordinal.0 as usize) else { return };
+        let lane = &mut scheduled.lane;
+        let Some(running) = lane.finish(seq) else { return };
+        self.in_flight -= 1;
+        if lane.failing {
+            self.failing_in_flight -= 1;
+        }
+        if lane.dropped {
+            if lane.in_flight() == 0 {
+                self.slots[ordinal.0 as usize] = Slot::Dropped;
+            }
+            return;
+        }
+        let failed = !matches!(verdict, Verdict::Succeeded { .. });
+        if failed != lane.failing {
+            lane.failing = failed;
+            // The others of this lane that are in flight change sides with it.
+            let others = lane.in_flight();
+            self.failing_in_flight =
+                if failed { self.failing_in_flight + others } else { self.failing_in_flight - others };
+        }
+        let was_gone = lane.gone;
+        let kind = conclude(lane, running, ended_ms, verdict, now_ms, &mut self.random);
+        if !matches!(kind, OutcomeKind::Retry { .. }) {
+            self.pending -= 1;
+        }
+        if let Some(gone) = lane.gone.filter(|_| was_gone.is_none()) {
+            effects.push(Effect::Remember { ordinal, memo: gone.to_memo() });
+        }
+        effects.push(Effect::Record(Outcome {
+            seq,
+            endpoint: ordinal,
+            at_ms: ended_ms,
+            attempts: running.attempt,
+            kind,
+        }));
+        self.settle(ordinal, now_ms, effects);
+    }
+
+    fn configure(&mut self, settings: Settings, now_ms: i64, effects: &mut Vec<Effect>) {
+        self.limit = settings.in_flight.max(1) as usize;
+        self.suspended = settings.suspend;
+        for slot in &mut self.slots {
+            if let Slot::Lane(scheduled) = slot {
+                scheduled.lane.parked = true;
+            }
+        }
+        for (ordinal, settings) in settings.lanes {
+            let Some(scheduled) = self.lane_or_parked(ordinal) else { continue };
+            if scheduled.lane.configure(settings) {
+                effects.push(Effect::Remember { ordinal, memo: Bytes::new() });
+            }
+        }
+        for ordinal in settings.dropped {
+            self.drop_lane(ordinal);
+        }
+        for index in 0..self.slots.len() {
+            if let Ok(ordinal) = u32::try_from(index) {
+                self.settle(Ordinal(ordinal), now_ms, effects);
+            }
+        }
+    }
+
+    fn drop_lane(&mut self, ordinal: Ordinal) {
+        let Some(slot) = self.slot(ordinal) else { return };
+        let Slot::Lane(scheduled) = slot else {
+            *slot = Slot::Dropped;
+            return;
+        };
+        if scheduled.lane.dropped {
+            return;
+        }
+        let timer = scheduled.timer.take();
+        let pending = scheduled.lane.pending() as u64;
+        scheduled.lane.dropped = true;
+        scheduled.lane.clear();
+        if scheduled.lane.in_flight() == 0 {
+            *slot = Slot::Dropped;
+        }
+        self.pending -= pending;
+        self.timers.reset(ordinal, timer, None);
+    }
+
+    /// Puts a lane where its state says that it belongs. To be called after every change to a lane.
+    fn settle(&mut self, ordinal: Ordinal, now_ms: i64, effects: &mut Vec<Effect>) {
+        let Some(Slot::Lane(scheduled)) = self.slots.get_mut(ordinal.0 as usize) else { return };
+        if !scheduled.changed && !scheduled.lane.dropped {
+            scheduled.changed = true;
+            effects.push(Effect::Changed(ordinal));
+        }
+        self.place(ordinal, now_ms);
+    }
+
+    fn place(&mut self, ordinal: Ordinal, now_ms: i64) {
+        let Some(Slot::Lane(scheduled)) = self.slots.get_mut(ordinal.0 as usize) else { return };
+        let readiness = if self.suspended { Readiness::Blocked } else { scheduled.lane.readiness(now_ms) };
+        if readiness == Readiness::Now && !scheduled.ready {
+            scheduled.ready = true;
+            self.ready.push(ordinal, scheduled.lane.failing);
+        }
+        let timer = if let Readiness::At(at_ms) = readiness { Some(at_ms) } else { None };
+        self.timers.reset(ordinal, std::mem::replace(&mut scheduled.timer, timer), timer);
+    }
+
+    fn expire_timers(&mut self, now_ms: i64) {
+        while let Some(ordinal) = self.timers.due(now_ms) {
+            self.place(ordinal, now_ms);
+        }
+    }
+
+    /// Starts what may start, lane by lane in turn.
+    fn start(&mut self, now_ms: i64, effects: &mut Vec<Effect>) {
+        let failing_limit = (self.limit / 2).max(1);
+        while !self.draining && self.in_flight < self.limit {
+            let failing_too = self.failing_in_flight < failing_limit;
+            let Some(ordinal) = self.ready.pop(failing_too) else { return };
+            // What has happened since the lane was put there shows only now.
+            let Some(Slot::Lane(scheduled)) = self.slots.get_mut(ordinal.0 as usize) else { continue };
+            let lane = &mut scheduled.lane;
+            if lane.failing && !failing_too {
+                self.ready.push(ordinal, true);
+                continue;
+            }
+            scheduled.ready = false;
+            if !self.suspended
+                && lane.readiness(now_ms) == Readiness::Now
+                && let Some(Running { seq, attempt, .. }) = lane.start(now_ms)
+            {
+                self.in_flight += 1;
+                self.failing_in_flight += usize::from(lane.failing);
+                let event = if attempt == 1 { self.cache.take(seq) } else { None };
+                effects.push(Effect::Start(Start { ordinal, seq, attempt, event }));
+            }
+            self.place(ordinal, now_ms);
+        }
+    }
+
+    fn slot(&mut self, ordinal: Ordinal) -> Option<&mut Slot> {
+        let index = ordinal.0 as usize;
+        if index >= self.slots.len() {
+            self.slots.resize_with(index + 1, Slot::default);
+        }
+        self.slots.get_mut(index)
+    }
+
+    /// The lane of an endpoint, made if it is not there; `None` when the endpoint was deleted.
+    fn lane_or_parked(&mut self, ordinal: Ordinal) -> Option<&mut Scheduled> {
+        let slot = self.slot(ordinal)?;
+        if matches!(slot, Slot::Empty) {
+            let scheduled = Scheduled { lane: Lane::parked(), ready: false, timer: None, changed: false };
+            *slot = Slot::Lane(Box::new(scheduled));
+        }
+        match slot {
+            Slot::Lane(scheduled) if !scheduled.lane.dropped => Some(scheduled),
+            _ => None,
+        }
+    }
+}
+
+/// What an attempt's verdict means for its delivery. The lane takes the delivery back unless it is finished.
+fn conclude(
+    lane: &mut Lane,
+    running: Running,
+    ended_ms: i64,
+    verdict: Verdict,
+    now_ms: i64,
+    random: &mut SmallRng,
+) -> OutcomeKind {
+    let (failure, retry_after, class) = match verdict {
+        Verdict::Succeeded { status } => {
+            lane.throttle.succeeded();
+            return OutcomeKind::Succeeded { status };
+        }
+        Verdict::Failed { failure, retry_after, class } => (failure, retry_after, class),
+    };
+    if class == FailureClass::Throttle {
+        lane.throttle.overloaded(now_ms, retry_after);
+    }
+    if class == FailureClass::Gone && lane.settings.as_ref().is_some_and(|settings| settings.identity() == running.of) {
+        lane.gone = Some(running.of);
+    }
+    let next = match (&lane.settings, class) {
+        (_, FailureClass::Permanent) => Next::Exhausted,
+        (Some(settings), _) => retry::next(&settings.retry, running.attempt, ended_ms, retry_after, random),
+        // Nothing starts without settings. If it could, it would have to be kept.
+        (None, _) => Next::At { due_ms: ended_ms },
+    };
+    let due_ms = match (next, class) {
+        (Next::At { due_ms }, _) => due_ms,
+        // It is asked again only after a person has changed something, and that attempt is owed.
+        (Next::Exhausted, FailureClass::Gone) => ended_ms,
+        (Next::Exhausted, _) => return OutcomeKind::DeadLettered { failure },
+    };
+    lane.push_waiting(running.seq, running.attempt, due_ms);
+    OutcomeKind::Retry { due_ms, failure }
+}

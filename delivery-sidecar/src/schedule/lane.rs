@@ -1,0 +1,277 @@
+//! One endpoint's deliveries: those that wait for their first attempt, those that wait for another, those in flight.
+//!
+//! A lane decides what it could start next and when. Whether it may, besides all others, is the engine's decision.
+
+use std::{
+    cmp::{Ordering, Reverse},
+    collections::{BinaryHeap, VecDeque},
+};
+
+use posthaste_delivery_config::RetryPolicy;
+use posthaste_journal::Seq;
+
+use super::{gone::Gone, throttle::Throttle};
+
+/// What the engine needs to know of an endpoint's configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LaneSettings {
+    /// Its generation.
+    pub generation: i64,
+    /// Hash of its URL.
+    pub url_fingerprint: u64,
+    /// Deliveries wait.
+    pub suspend: bool,
+    /// Most attempts in flight; at least 1.
+    pub concurrency: u32,
+    /// When failed deliveries are attempted again.
+    pub retry: RetryPolicy,
+}
+
+/// A delivery that waits for its first attempt.
+#[derive(Clone, Copy, Debug)]
+struct Fresh {
+    seq: Seq,
+    accepted_ms: i64,
+}
+
+/// A delivery that waits for another attempt. Ordered by time, then by acceptance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Waiting {
+    due_ms: i64,
+    seq: Seq,
+    attempts: u32,
+}
+
+// A million waiting deliveries must not take more than 32 MiB.
+const _: () = assert!(size_of::<Fresh>() <= 32 && size_of::<Waiting>() <= 32);
+
+/// A delivery in flight.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Running {
+    /// The event.
+    pub seq: Seq,
+    /// Number of this attempt, from 1.
+    pub attempt: u32,
+    /// The endpoint as it was when the attempt started: a 410 says something of that one only.
+    pub of: Gone,
+}
+
+/// When a lane can start its next attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Readiness {
+    /// Now.
+    Now,
+    /// At this time, unless something changes before.
+    At(i64),
+    /// Only after something has changed.
+    Blocked,
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub struct Lane {
+    /// `None` until the endpoint has been in a configuration.
+    pub settings: Option<LaneSettings>,
+    /// Not in the current configuration: starts nothing.
+    pub parked: bool,
+    /// It answered 410: starts nothing.
+    pub gone: Option<Gone>,
+    /// The endpoint was deleted: nothing waits any more, and what is in flight is not recorded.
+    pub dropped: bool,
+    /// The last attempt failed.
+    pub failing: bool,
+    /// Its pause, if it is overloaded.
+    pub throttle: Throttle,
+    fresh: VecDeque<Fresh>,
+    waiting: BinaryHeap<Reverse<Waiting>>,
+    in_flight: Vec<Running>,
+}
+
+impl LaneSettings {
+    /// The endpoint that a 410 would be about.
+    pub fn identity(&self) -> Gone {
+        Gone { generation: self.generation, url_fingerprint: self.url_fingerprint }
+    }
+}
+
+impl Lane {
+    /// A lane of an endpoint that has not been in a configuration yet.
+    pub fn parked() -> Self {
+        Self { parked: true, ..Self::default() }
+    }
+
+    /// Takes new settings. A gone endpoint comes back when they are of another generation or URL, or toggle
+    /// `suspend`; true if it does.
+    pub fn configure(&mut self, settings: LaneSettings) -> bool {
+        let toggled = self.settings.as_ref().is_some_and(|old| old.suspend != settings.suspend);
+        let returns = self.gone.is_some_and(|gone| toggled || gone != settings.identity());
+        if returns {
+            self.gone = None;
+        }
+        self.parked = false;
+        self.settings = Some(settings);
+        returns
+    }
+
+    /// Adds a delivery that has had no attempt. Must be called in order of acceptance.
+    pub fn push_fresh(&mut self, seq: Seq, accepted_ms: i64) {
+        self.fresh.push_back(Fresh { seq, accepted_ms });
+    }
+
+    /// Adds a delivery that has had `attempts` attempts.
+    pub fn push_waiting(&mut self, seq: Seq, attempts: u32, due_ms: i64) {
+        self.waiting.push(Reverse(Waiting { due_ms, seq, attempts }));
+    }
+
+    /// Forgets all that waits.
+    pub fn clear(&mut self) {
+        self.fresh = VecDeque::new();
+        self.waiting = BinaryHeap::new();
+    }
+
+    /// Neither suspended nor parked, gone or dropped.
+    pub fn may_deliver(&self) -> bool {
+        let suspended = self.settings.as_ref().is_none_or(|settings| settings.suspend);
+        !suspended && !self.parked && self.gone.is_none() && !self.dropped
+    }
+
+    /// When the next attempt could start.
+    pub fn readiness(&self, now_ms: i64) -> Readiness {
+        let concurrency = self.settings.as_ref().map_or(0, |settings| settings.concurrency as usize);
+        if !self.may_deliver() || self.in_flight.len() >= concurrency {
+            return Readiness::Blocked;
+        }
+        let Some(due_ms) = self.next_due_ms() else { return Readiness::Blocked };
+        if due_ms <= now_ms { Readiness::Now } else { Readiness::At(due_ms) }
+    }
+
+    /// When the next delivery is due, the pause included; 0 when one waits only for its turn.
+    pub fn next_due_ms(&self) -> Option<i64> {
+        let waiting = self.waiting.peek().map(|Reverse(waiting)| waiting.due_ms);
+        let due_ms = if self.fresh.is_empty() { waiting? } else { 0 };
+        Some(due_ms.max(self.throttle.until_ms()))
+    }
+
+    /// Takes the delivery that is to be attempted now: the one that has been due longest, so that neither new events
+    /// nor retries can hold the other up for ever. A new event is due from its acceptance on.
+    pub fn start(&mut self, now_ms: i64) -> Option<Running> {
+        let waiting = self.waiting.peek().map(|Reverse(waiting)| waiting).filter(|waiting| waiting.due_ms <= now_ms);
+        let of = self.settings.as_ref()?.identity();
+        let fresh_first = match (self.fresh.front(), waiting) {
+            (Some(fresh), Some(waiting)) => fresh.accepted_ms.cmp(&waiting.due_ms) != Ordering::Greater,
+            (fresh, _) => fresh.is_some(),
+        };
+        let running = if fresh_first {
+            let fresh = self.fresh.pop_front()?;
+            if self.fresh.len() < self.fresh.capacity() / 4 {
+                self.fresh.shrink_to(self.fresh.len() * 2);
+            }
+            Running { seq: fresh.seq, attempt: 1, of }
+        } else {
+            let waiting = *waiting?;
+            self.waiting.pop();
+            if self.waiting.len() < self.waiting.capacity() / 4 {
+                self.waiting.shrink_to(self.waiting.len() * 2);
+            }
+            Running { seq: waiting.seq, attempt: waiting.attempts + 1, of }
+        };
+        self.in_flight.push(running);
+        Some(running)
+    }
+
+    /// An attempt has ended. `None` when it was not in flight.
+    pub fn finish(&mut self, seq: Seq) -> Option<Running> {
+        let index = self.in_flight.iter().position(|running| running.seq == seq)?;
+        Some(self.in_flight.swap_remove(index))
+    }
+
+    /// Attempts in flight.
+    pub fn in_flight(&self) -> usize {
+        self.in_flight.len()
+    }
+
+    /// Deliveries that are not finished, those in flight included.
+    pub fn pending(&self) -> usize {
+        self.fresh.len() + self.waiting.len() + self.in_flight.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schedule::testing::settings;
+
+    fn lane() -> Lane {
+        let mut lane = Lane::parked();
+        lane.configure(settings());
+        lane
+    }
+
+    #[test]
+    fn what_has_been_due_longest_is_first() {
+        let mut lane = lane();
+        lane.push_fresh(10, 1_000);
+        lane.push_fresh(11, 3_000);
+        lane.push_waiting(2, 4, 2_000);
+        lane.push_waiting(1, 1, 9_000);
+        let order = std::iter::from_fn(|| {
+            let running = lane.start(4_000)?;
+            lane.finish(running.seq)
+        });
+        let order: Vec<_> = order.map(|running| (running.seq, running.attempt)).collect();
+        assert_eq!(order, [(10, 1), (2, 5), (11, 1)]);
+        assert_eq!(lane.readiness(4_000), Readiness::At(9_000));
+    }
+
+    #[test]
+    fn nothing_starts_while_suspended_parked_gone_or_paused_and_nothing_is_lost() {
+        let blocks: [fn(&mut Lane); 3] = [
+            |lane| assert!(!lane.configure(LaneSettings { suspend: true, ..settings() })),
+            |lane| lane.parked = true,
+            |lane| lane.gone = Some(Gone { generation: 1, url_fingerprint: 1 }),
+        ];
+        for block in blocks {
+            let mut lane = lane();
+            lane.push_fresh(1, 0);
+            block(&mut lane);
+            assert_eq!(lane.readiness(i64::MAX), Readiness::Blocked);
+            assert_eq!(lane.pending(), 1);
+        }
+        let mut lane = lane();
+        lane.push_fresh(1, 0);
+        lane.throttle.overloaded(0, None);
+        assert_eq!(lane.readiness(999), Readiness::At(1_000));
+        assert_eq!(lane.readiness(1_000), Readiness::Now);
+    }
+
+    #[test]
+    fn a_gone_endpoint_returns_with_a_new_generation_or_url_or_when_suspend_is_toggled() {
+        let gone = Gone { generation: 1, url_fingerprint: 1 };
+        let cases = [
+            (settings(), false),
+            (LaneSettings { generation: 2, ..settings() }, true),
+            (LaneSettings { url_fingerprint: 2, ..settings() }, true),
+            (LaneSettings { suspend: true, ..settings() }, true),
+            (LaneSettings { concurrency: 2, ..settings() }, false),
+        ];
+        for (new, returns) in cases {
+            let mut lane = lane();
+            lane.gone = Some(gone);
+            assert_eq!(lane.configure(new.clone()), returns, "{new:?}");
+            assert_eq!(lane.gone.is_none(), returns);
+        }
+    }
+
+    #[test]
+    fn memory_of_a_backlog_comes_back() {
+        let mut lane = lane();
+        for seq in 0..10_000 {
+            lane.push_fresh(seq, 0);
+            lane.push_waiting(seq + 10_000, 1, 0);
+        }
+        while let Some(running) = lane.start(1) {
+            lane.finish(running.seq);
+        }
+        assert!(lane.fresh.capacity() < 100 && lane.waiting.capacity() < 100);
+    }
+}

@@ -1,0 +1,55 @@
+//! Lanes that could start an attempt, in the order in which they became able to.
+//!
+//! Two queues that share one row of tickets: lanes whose endpoint fails wait apart, so that they can be held back
+//! without anyone having to look past them. Each start sends its lane to the end, which is a round-robin over all
+//! lanes: none can starve another.
+
+use std::collections::VecDeque;
+
+use posthaste_journal::Ordinal;
+
+/// See the module.
+#[derive(Debug, Default)]
+pub struct Ready {
+    healthy: VecDeque<(u64, Ordinal)>,
+    failing: VecDeque<(u64, Ordinal)>,
+    next_ticket: u64,
+}
+
+impl Ready {
+    /// Puts a lane at the end. The caller makes sure that a lane is in at most once.
+    pub fn push(&mut self, ordinal: Ordinal, failing: bool) {
+        let queue = if failing { &mut self.failing } else { &mut self.healthy };
+        queue.push_back((self.next_ticket, ordinal));
+        self.next_ticket += 1;
+    }
+
+    /// Takes the lane that has waited longest; of the healthy ones only, unless `failing_too`.
+    pub fn pop(&mut self, failing_too: bool) -> Option<Ordinal> {
+        let ticket = |queue: &VecDeque<(u64, Ordinal)>| queue.front().map_or(u64::MAX, |(ticket, _)| *ticket);
+        let queue = if failing_too && ticket(&self.failing) < ticket(&self.healthy) {
+            &mut self.failing
+        } else {
+            &mut self.healthy
+        };
+        queue.pop_front().map(|(_, ordinal)| ordinal)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lanes_come_in_turn_and_failing_ones_only_when_asked_for() {
+        let mut ready = Ready::default();
+        ready.push(Ordinal(1), false);
+        ready.push(Ordinal(2), true);
+        ready.push(Ordinal(3), false);
+        assert_eq!(ready.pop(true), Some(Ordinal(1)));
+        assert_eq!(ready.pop(false), Some(Ordinal(3)));
+        assert_eq!(ready.pop(false), None);
+        assert_eq!(ready.pop(true), Some(Ordinal(2)));
+        assert_eq!(ready.pop(true), None);
+    }
+}

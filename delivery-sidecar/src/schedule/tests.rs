@@ -1,0 +1,396 @@
+//! The engine as a whole: what its module says that holds, under random inputs and in single stories.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use posthaste_journal::{EndpointRecord, EndpointStats, Ordinal, Outcome, OutcomeKind, Pending, Seq};
+use proptest::prelude::*;
+use rand::{Rng, RngExt, SeedableRng, rngs::SmallRng};
+
+use super::{
+    testing::{event, failed, lanes, settings, succeeded},
+    *,
+};
+use crate::send::{FailureClass, Verdict};
+
+/// The engine with someone who remembers all that it did.
+struct Driver {
+    engine: Engine,
+    now_ms: i64,
+    next_seq: Seq,
+    /// In flight, with the number of the attempt.
+    running: BTreeMap<(Ordinal, Seq), u32>,
+    outcomes: Vec<Outcome>,
+    memos: BTreeMap<Ordinal, bytes::Bytes>,
+    /// Order of starts.
+    started: Vec<(Ordinal, Seq)>,
+}
+
+impl Driver {
+    fn new() -> Self {
+        Self {
+            engine: Engine::new(Options { cache_bytes: 10_000, seed: 7 }),
+            now_ms: 1_000_000,
+            next_seq: 1,
+            running: BTreeMap::new(),
+            outcomes: Vec::new(),
+            memos: BTreeMap::new(),
+            started: Vec::new(),
+        }
+    }
+
+    fn configured(in_flight: u32, lanes: Vec<(Ordinal, LaneSettings)>) -> Self {
+        let mut driver = Self::new();
+        driver.handle(Input::Configure(Settings { in_flight, lanes, ..Settings::default() }));
+        driver
+    }
+
+    fn handle(&mut self, input: Input) {
+        let mut effects = Vec::new();
+        self.engine.handle(input, self.now_ms, &mut effects);
+        for effect in effects {
+            match effect {
+                Effect::Start(start) => {
+                    let key = (start.ordinal, start.seq);
+                    assert!(self.running.insert(key, start.attempt).is_none(), "{key:?} is in flight twice");
+                    self.started.push(key);
+                    if let Some(event) = start.event {
+                        assert_eq!(event.id, start.seq.to_string());
+                    }
+                }
+                Effect::Record(outcome) => self.outcomes.push(outcome),
+                Effect::Remember { ordinal, memo } => drop(self.memos.insert(ordinal, memo)),
+                Effect::Changed(ordinal) => drop(self.engine.view(ordinal)),
+            }
+        }
+        assert_eq!(self.engine.in_flight(), self.running.len());
+    }
+
+    fn commit(&mut self, to: &[u32]) -> Seq {
+        let seq = self.next_seq;
+        self.next_seq += 1;
+        self.handle(Input::Committed {
+            seq,
+            accepted_ms: self.now_ms,
+            deliveries: to.iter().copied().map(Ordinal).collect(),
+            event: Some(event(&seq.to_string())),
+        });
+        seq
+    }
+
+    fn finish(&mut self, ordinal: u32, seq: Seq, verdict: Verdict) {
+        let ordinal = Ordinal(ordinal);
+        self.running.remove(&(ordinal, seq)).expect("in flight");
+        self.handle(Input::Finished { ordinal, seq, ended_ms: self.now_ms, verdict });
+    }
+
+    /// Lets time pass to the next wake-up; false when there is none.
+    fn wake(&mut self) -> bool {
+        let Some(at_ms) = self.engine.wake_at_ms() else { return false };
+        self.now_ms = self.now_ms.max(at_ms);
+        self.handle(Input::Tick);
+        true
+    }
+
+    fn configure(&mut self, settings: Settings) {
+        self.handle(Input::Configure(settings));
+    }
+
+    fn last(&self) -> &OutcomeKind {
+        &self.outcomes.last().expect("an outcome").kind
+    }
+}
+
+#[test]
+fn a_delivery_is_attempted_on_the_schedule_and_then_given_up() {
+    let mut driver = Driver::configured(10, lanes(1, &settings()));
+    let begin = driver.now_ms;
+    let seq = driver.commit(&[0]);
+    let mut starts = Vec::new();
+    loop {
+        starts.push(driver.now_ms - begin);
+        driver.now_ms += 500;
+        driver.finish(0, seq, failed(FailureClass::Retry));
+        if !driver.wake() {
+            break;
+        }
+    }
+    assert_eq!(starts, [0, 1_500, 12_000]);
+    assert!(matches!(driver.last(), OutcomeKind::DeadLettered { .. }));
+    assert_eq!(driver.outcomes.iter().map(|outcome| outcome.attempts).collect::<Vec<_>>(), [1, 2, 3]);
+    assert!(driver.engine.is_drained());
+}
+
+#[test]
+fn what_cannot_succeed_is_given_up_at_once() {
+    let mut driver = Driver::configured(10, lanes(1, &settings()));
+    let seq = driver.commit(&[0]);
+    driver.finish(0, seq, failed(FailureClass::Permanent));
+    assert!(matches!(driver.last(), OutcomeKind::DeadLettered { .. }));
+}
+
+#[test]
+fn overload_pauses_the_endpoint_and_no_other() {
+    let mut driver = Driver::configured(10, lanes(2, &settings()));
+    let first = driver.commit(&[0, 1]);
+    let second = driver.commit(&[0, 1]);
+    driver.finish(0, first, failed(FailureClass::Throttle));
+    driver.finish(1, first, succeeded());
+    assert_eq!(driver.running.keys().copied().collect::<Vec<_>>(), [(Ordinal(1), second)]);
+    assert_eq!(driver.engine.wake_at_ms(), Some(driver.now_ms + 1_000));
+    driver.wake();
+    assert!(driver.running.contains_key(&(Ordinal(0), second)));
+}
+
+#[test]
+fn overload_pauses_the_endpoint_even_when_the_delivery_is_given_up() {
+    let retry = posthaste_delivery_config::RetryPolicy { schedule_ms: vec![], jitter_percent: 0 };
+    let mut driver = Driver::configured(10, lanes(1, &LaneSettings { retry, ..settings() }));
+    let first = driver.commit(&[0]);
+    driver.commit(&[0]);
+    driver.finish(0, first, failed(FailureClass::Throttle));
+    assert!(driver.running.is_empty());
+    assert_eq!(driver.engine.wake_at_ms(), Some(driver.now_ms + 1_000));
+}
+
+#[test]
+fn a_gone_endpoint_keeps_its_deliveries_over_a_restart_until_it_is_edited() {
+    let mut driver = Driver::configured(10, lanes(1, &settings()));
+    let seq = driver.commit(&[0]);
+    driver.commit(&[0]);
+    driver.finish(0, seq, failed(FailureClass::Gone));
+    assert!(matches!(driver.last(), OutcomeKind::Retry { .. }));
+    assert!(driver.running.is_empty() && !driver.wake());
+
+    let mut restarted = Driver::new();
+    let record = EndpointRecord {
+        ordinal: Ordinal(0),
+        uid: "a".to_owned(),
+        stats: EndpointStats { consecutive_failures: 1, ..EndpointStats::default() },
+        memo: driver.memos[&Ordinal(0)].clone(),
+    };
+    let pending = [Pending { seq, endpoint: Ordinal(0), attempts: 1, accepted_ms: 0, due_ms: 1 }];
+    restarted.engine.recover(&[record], &pending);
+    restarted.configure(Settings { in_flight: 1, lanes: lanes(1, &settings()), ..Settings::default() });
+    assert!(restarted.running.is_empty());
+    assert!(restarted.engine.view(Ordinal(0)).unwrap().gone);
+    restarted.configure(Settings {
+        in_flight: 1,
+        lanes: lanes(1, &LaneSettings { generation: 2, ..settings() }),
+        ..Settings::default()
+    });
+    assert_eq!(restarted.running, BTreeMap::from([((Ordinal(0), seq), 2)]));
+    assert!(restarted.memos[&Ordinal(0)].is_empty());
+}
+
+#[test]
+fn a_410_from_before_an_edit_does_not_stop_the_edited_endpoint() {
+    let mut driver = Driver::configured(10, lanes(1, &settings()));
+    let seq = driver.commit(&[0]);
+    let edited = LaneSettings { url_fingerprint: 2, ..settings() };
+    driver.configure(Settings { in_flight: 10, lanes: lanes(1, &edited), ..Settings::default() });
+    driver.finish(0, seq, failed(FailureClass::Gone));
+    assert!(!driver.engine.view(Ordinal(0)).unwrap().gone);
+    assert!(driver.wake() && driver.running.len() == 1);
+}
+
+#[test]
+fn deliveries_wait_while_suspended_or_absent_and_go_on_afterwards() {
+    let all = |lanes| Settings { in_flight: 10, lanes, ..Settings::default() };
+    let still = [
+        all(lanes(1, &LaneSettings { suspend: true, ..settings() })),
+        Settings { suspend: true, ..all(lanes(1, &settings())) },
+        all(Vec::new()),
+    ];
+    for still in still {
+        let mut driver = Driver::configured(10, Vec::new());
+        driver.configure(still);
+        let seqs = [driver.commit(&[0]), driver.commit(&[0])];
+        assert!(driver.running.is_empty() && driver.engine.is_drained());
+        assert_eq!(driver.engine.view(Ordinal(0)).unwrap().pending, 2);
+        driver.configure(all(lanes(1, &settings())));
+        for seq in seqs {
+            driver.finish(0, seq, succeeded());
+        }
+        assert_eq!(driver.outcomes.len(), 2);
+    }
+}
+
+#[test]
+fn a_deleted_endpoint_is_forgotten_even_if_an_event_for_it_is_still_on_its_way() {
+    let mut driver = Driver::configured(10, lanes(1, &settings()));
+    let seq = driver.commit(&[0]);
+    driver.commit(&[0]);
+    driver.configure(Settings { in_flight: 10, dropped: vec![Ordinal(0)], ..Settings::default() });
+    driver.commit(&[0]);
+    driver.finish(0, seq, succeeded());
+    driver.commit(&[0]);
+    assert!(driver.outcomes.is_empty() && driver.running.is_empty() && !driver.wake());
+    assert!(driver.engine.view(Ordinal(0)).is_none());
+}
+
+#[test]
+fn lanes_take_turns_when_slots_are_scarce() {
+    let mut driver = Driver::configured(1, lanes(3, &LaneSettings { concurrency: 8, ..settings() }));
+    for _ in 0..50 {
+        driver.commit(&[0]);
+    }
+    for _ in 0..3 {
+        driver.commit(&[1, 2]);
+    }
+    for _ in 0..10 {
+        let &(ordinal, seq) = driver.running.keys().next().unwrap();
+        driver.finish(ordinal.0, seq, succeeded());
+    }
+    let order: Vec<u32> = driver.started.iter().map(|(ordinal, _)| ordinal.0).collect();
+    assert_eq!(order, [0, 0, 1, 2, 0, 1, 2, 0, 1, 2, 0]);
+}
+
+#[test]
+fn endpoints_that_fail_share_half_of_the_slots() {
+    let retry = posthaste_delivery_config::RetryPolicy { schedule_ms: vec![1; 30], jitter_percent: 0 };
+    let mut driver = Driver::configured(10, lanes(6, &LaneSettings { concurrency: 10, retry, ..settings() }));
+    for _ in 0..20 {
+        driver.commit(&[0, 1, 2, 3, 4]);
+    }
+    for _ in 0..200 {
+        let &(ordinal, seq) = driver.running.keys().next().unwrap();
+        driver.finish(ordinal.0, seq, failed(FailureClass::Retry));
+        driver.now_ms += 1;
+        driver.handle(Input::Tick);
+    }
+    assert_eq!(driver.running.len(), 5);
+    for _ in 0..20 {
+        driver.commit(&[5]);
+    }
+    assert_eq!(driver.running.keys().filter(|(ordinal, _)| ordinal.0 == 5).count(), 5);
+}
+
+#[test]
+fn nothing_starts_while_draining() {
+    let mut driver = Driver::configured(10, lanes(1, &settings()));
+    let seq = driver.commit(&[0]);
+    driver.commit(&[0]);
+    driver.handle(Input::Drain);
+    driver.finish(0, seq, failed(FailureClass::Retry));
+    assert!(driver.running.is_empty() && !driver.wake());
+    assert_eq!(driver.outcomes.len(), 1);
+}
+
+/// A random life of six endpoints, checked after every step against what the driver remembers.
+fn live(seed: u64) {
+    let random = &mut SmallRng::seed_from_u64(seed);
+    let mut driver = Driver::new();
+    let mut committed: BTreeSet<(Ordinal, Seq)> = BTreeSet::new();
+    let mut floor: BTreeMap<(Ordinal, Seq), i64> = BTreeMap::new();
+    let mut dropped: BTreeSet<Ordinal> = BTreeSet::new();
+    let mut current = Settings::default();
+    for step in 0..400 {
+        driver.now_ms += random.random_range(0..500);
+        let started = driver.started.len();
+        let outcomes = driver.outcomes.len();
+        match random.random_range(0..10) {
+            0 | 1 | 2 => {
+                let to: Vec<u32> = (0..6).filter(|_| random.random_bool(0.4)).collect();
+                let seq = driver.commit(&to);
+                let kept = to.into_iter().map(Ordinal).filter(|ordinal| !dropped.contains(ordinal));
+                committed.extend(kept.map(|ordinal| (ordinal, seq)));
+            }
+            3..=6 if !driver.running.is_empty() => {
+                let index = random.random_range(0..driver.running.len());
+                let &(ordinal, seq) = driver.running.keys().nth(index).unwrap();
+                driver.finish(ordinal.0, seq, verdict(random));
+            }
+            7 if random.random_bool(0.3) || step == 7 => {
+                if random.random_bool(0.05) {
+                    dropped.insert(Ordinal(random.random_range(0..6)));
+                }
+                current = configuration(random, &dropped);
+                driver.configure(current.clone());
+                committed.retain(|(ordinal, _)| !dropped.contains(ordinal));
+            }
+            _ => driver.handle(Input::Tick),
+        }
+        for outcome in &driver.outcomes[outcomes..] {
+            let key = (outcome.endpoint, outcome.seq);
+            assert!(committed.contains(&key), "an outcome of what was never committed, or is finished");
+            match outcome.kind {
+                OutcomeKind::Retry { due_ms, .. } => drop(floor.insert(key, due_ms)),
+                _ => drop(committed.remove(&key)),
+            }
+        }
+        for key in &driver.started[started..] {
+            assert!(committed.contains(key), "a start of what is finished");
+            assert!(floor.get(key).is_none_or(|due_ms| *due_ms <= driver.now_ms), "an attempt before its time");
+            let settings = current.lanes.iter().find(|(ordinal, _)| *ordinal == key.0);
+            assert!(!current.suspend && settings.is_some_and(|(_, settings)| !settings.suspend), "it was to wait");
+        }
+        if driver.started.len() > started {
+            assert!(driver.running.len() <= current.in_flight as usize, "more in flight than allowed");
+        }
+        for (ordinal, settings) in &current.lanes {
+            let started_here = driver.started[started..].iter().any(|(started, _)| started == ordinal);
+            let running = driver.running.keys().filter(|(running, _)| running == ordinal).count();
+            assert!(
+                !started_here || running <= settings.concurrency as usize,
+                "more in flight than the endpoint's limit"
+            );
+        }
+        assert_eq!(driver.engine.pending(), committed.len() as u64);
+        for ordinal in (0..6).map(Ordinal) {
+            let waiting = committed.iter().filter(|(committed, _)| *committed == ordinal).count() as u64;
+            assert_eq!(driver.engine.view(ordinal).map_or(0, |view| view.pending), waiting, "lost or invented");
+        }
+    }
+    let lanes = (0..6).map(Ordinal).filter(|ordinal| !dropped.contains(ordinal));
+    let lanes = lanes.map(|ordinal| (ordinal, LaneSettings { generation: 1_000, ..settings() })).collect();
+    driver.configure(Settings { in_flight: 3, lanes, dropped: dropped.iter().copied().collect(), suspend: false });
+    loop {
+        while let Some(&(ordinal, seq)) = driver.running.keys().next() {
+            driver.finish(ordinal.0, seq, succeeded());
+        }
+        if !driver.wake() {
+            break;
+        }
+    }
+    assert!(driver.engine.is_drained(), "the engine came to rest with deliveries that it could make");
+    assert!((0..6).all(|ordinal| driver.engine.view(Ordinal(ordinal)).is_none_or(|view| view.pending == 0)));
+}
+
+fn verdict(random: &mut impl Rng) -> Verdict {
+    match random.random_range(0..12) {
+        0 => failed(FailureClass::Throttle),
+        1 => failed(FailureClass::Permanent),
+        2 if random.random_bool(0.2) => failed(FailureClass::Gone),
+        3..=6 => failed(FailureClass::Retry),
+        _ => succeeded(),
+    }
+}
+
+fn configuration(random: &mut impl Rng, dropped: &BTreeSet<Ordinal>) -> Settings {
+    let mut lanes = Vec::new();
+    for ordinal in (0..6).map(Ordinal).filter(|ordinal| !dropped.contains(ordinal)) {
+        if random.random_bool(0.85) {
+            let settings = LaneSettings {
+                generation: random.random_range(1..3),
+                url_fingerprint: 1,
+                suspend: random.random_bool(0.15),
+                concurrency: random.random_range(1..4),
+                ..settings()
+            };
+            lanes.push((ordinal, settings));
+        }
+    }
+    Settings {
+        in_flight: random.random_range(1..8),
+        suspend: random.random_bool(0.1),
+        lanes,
+        dropped: dropped.iter().copied().collect(),
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_delivery_is_lost_hurried_or_invented_and_limits_hold(seed: u64) {
+        live(seed);
+    }
+}
