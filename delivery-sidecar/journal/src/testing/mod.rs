@@ -8,7 +8,9 @@
 //! - A process that is killed leaves all that it has written readable, durable or not.
 
 mod fake_disk;
+mod handles;
 mod inode;
 mod random;
+mod state;
 
 pub use fake_disk::{Crash, FakeDisk, Fault, SyncGate};

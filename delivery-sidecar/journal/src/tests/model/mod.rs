@@ -1,17 +1,18 @@
 //! The journal against a model of it: whatever is asked, and wherever it crashes, what was acknowledged is there, and what
 //! was not is there whole or not at all.
 
+mod reference;
+
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use proptest::prelude::*;
 
 use super::support::{NOW, failure, open_store, options, payload};
-use crate::delivery::Standing;
-use crate::state::stats;
 use crate::store::Store;
 use crate::testing::{Crash, FakeDisk, Fault};
-use crate::{Accepted, EndpointStats, IdempotencyKey, NewEvent, Options, Ordinal, Outcome, OutcomeKind, Seq};
+use crate::{IdempotencyKey, NewEvent, Ordinal, Outcome, OutcomeKind};
+use reference::Model;
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -68,165 +69,13 @@ fn operation() -> impl Strategy<Value = Operation> {
     ]
 }
 
-#[derive(Clone, Debug, PartialEq)]
-struct ModelEvent {
-    payload: Bytes,
-    accepted_ms: i64,
-    all: Vec<Ordinal>,
-    deliveries: BTreeMap<Ordinal, (u32, Standing)>,
-}
-
-/// What the journal should be.
-#[derive(Clone, Debug, Default, PartialEq)]
-struct Model {
-    endpoints: BTreeMap<Ordinal, (String, EndpointStats, Bytes)>,
-    events: BTreeMap<Seq, ModelEvent>,
-    keys: BTreeMap<u128, (IdempotencyKey, u32)>,
-    next_seq: Seq,
-    next_ordinal: u32,
-}
-
-impl Model {
-    fn pick_endpoint(&self, pick: usize) -> Option<Ordinal> {
-        self.endpoints.keys().nth(pick % self.endpoints.len().max(1)).copied()
-    }
-
-    fn pick_delivery(&self, pick: usize) -> Option<(Seq, Ordinal)> {
-        let all: Vec<_> = self
-            .events
-            .iter()
-            .flat_map(|(seq, event)| event.deliveries.keys().map(|ordinal| (*seq, *ordinal)))
-            .collect();
-        all.get(pick % all.len().max(1)).copied()
-    }
-
-    fn new_event(&self, step: &Step, now_ms: i64) -> Option<NewEvent> {
-        let Step::Accept { length, key, content, endpoints } = step else { return None };
-        let deliveries = (0..8_u32).filter(|bit| endpoints & (1 << bit) != 0);
-        // One that the journal has never heard of, at times.
-        let deliveries = deliveries.map(|bit| self.pick_endpoint(bit as usize).unwrap_or(Ordinal(999))).collect();
-        let key = key.map(|key| IdempotencyKey { key: key.into(), content: *content, expires_ms: now_ms + 50 });
-        Some(NewEvent { payload: payload(*length, *endpoints), accepted_ms: now_ms, idempotency: key, deliveries })
-    }
-
-    fn accept(&mut self, event: &NewEvent) -> Accepted {
-        if let Some(key) = event.idempotency
-            && let Some((known, deliveries)) =
-                self.keys.get(&key.key).filter(|(known, _)| known.expires_ms > event.accepted_ms)
-        {
-            return if known.content == key.content {
-                Accepted::Duplicate { deliveries: *deliveries }
-            } else {
-                Accepted::Conflict
-            };
-        }
-        let mut all = event.deliveries.clone();
-        all.sort_unstable();
-        all.dedup();
-        all.retain(|ordinal| self.endpoints.contains_key(ordinal));
-        let seq = self.next_seq;
-        self.next_seq += 1;
-        if let Some(key) = event.idempotency {
-            self.keys.insert(key.key, (key, u32::try_from(all.len()).unwrap()));
-        }
-        let deliveries: BTreeMap<_, _> =
-            all.iter().map(|ordinal| (*ordinal, (0, Standing::Pending { due_ms: 0 }))).collect();
-        if !all.is_empty() {
-            let (payload, accepted_ms) = (event.payload.clone(), event.accepted_ms);
-            self.events.insert(seq, ModelEvent { payload, accepted_ms, all, deliveries });
-        }
-        Accepted::New { seq }
-    }
-
-    fn remove(&mut self, seq: Seq, ordinal: Ordinal) -> bool {
-        let Some(event) = self.events.get_mut(&seq) else { return false };
-        let removed = event.deliveries.remove(&ordinal).is_some();
-        if event.deliveries.is_empty() {
-            self.events.remove(&seq);
-        }
-        removed
-    }
-
-    fn outcome(&mut self, outcome: &Outcome) -> bool {
-        let Some(event) = self.events.get_mut(&outcome.seq) else { return false };
-        let Some((attempts, standing)) = event.deliveries.get_mut(&outcome.endpoint) else { return false };
-        if matches!(standing, Standing::Dead { .. }) {
-            return false;
-        }
-        let attempted = matches!(outcome.kind, OutcomeKind::Succeeded { .. }) || outcome.attempts > *attempts;
-        *attempts = outcome.attempts;
-        match outcome.kind {
-            OutcomeKind::Succeeded { .. } => {}
-            OutcomeKind::Retry { due_ms, .. } => *standing = Standing::Pending { due_ms },
-            OutcomeKind::DeadLettered { .. } => *standing = Standing::Dead { at_ms: outcome.at_ms },
-        }
-        if matches!(outcome.kind, OutcomeKind::Succeeded { .. }) {
-            self.remove(outcome.seq, outcome.endpoint);
-        }
-        stats::count(&mut self.endpoints.get_mut(&outcome.endpoint).unwrap().1, outcome, attempted);
-        true
-    }
-
-    fn assign(&mut self, uid: &str) -> Ordinal {
-        if let Some((ordinal, _)) = self.endpoints.iter().find(|(_, (known, ..))| known == uid) {
-            return *ordinal;
-        }
-        let ordinal = Ordinal(self.next_ordinal);
-        self.next_ordinal += 1;
-        self.endpoints.insert(ordinal, (uid.to_owned(), EndpointStats::default(), Bytes::new()));
-        ordinal
-    }
-
-    fn drop_endpoint(&mut self, ordinal: Ordinal) -> u64 {
-        self.endpoints.remove(&ordinal);
-        let seqs: Vec<Seq> = self.events.keys().copied().collect();
-        seqs.into_iter().map(|seq| u64::from(self.remove(seq, ordinal))).sum()
-    }
-
-    fn tidy(&mut self, now_ms: i64, options: &Options) {
-        let old = now_ms - options.dead_letter_retention_ms;
-        for event in self.events.values_mut() {
-            event.deliveries.retain(|_, (_, standing)| !matches!(standing, Standing::Dead { at_ms } if *at_ms <= old));
-        }
-        self.events.retain(|_, event| !event.deliveries.is_empty());
-    }
-
-    /// What a journal is, as far as it can be seen.
-    fn of(store: &Store) -> Self {
-        let state = store.look();
-        let mut model = Self { next_seq: state.next_seq, next_ordinal: state.next_ordinal, ..Self::default() };
-        for endpoint in state.all_endpoints() {
-            model.endpoints.insert(endpoint.ordinal, (endpoint.uid, endpoint.stats, endpoint.memo));
-        }
-        for (seq, event) in state.events.iter() {
-            let stored = crate::journal::read(store.state(), seq).expect("it can be read").expect("it is there");
-            assert_eq!(stored.accepted_ms, event.accepted_ms);
-            let deliveries = event.deliveries.as_slice().iter();
-            model.events.insert(
-                seq,
-                ModelEvent {
-                    payload: stored.payload,
-                    accepted_ms: event.accepted_ms,
-                    all: stored.deliveries,
-                    deliveries: deliveries
-                        .map(|delivery| (delivery.endpoint(), (delivery.attempts(), delivery.standing())))
-                        .collect(),
-                },
-            );
-        }
-        for key in 0..12 {
-            if let Some(known) = state.keys.get(key) {
-                model.keys.insert(key, (known.key(), known.deliveries));
-            }
-        }
-        model
-    }
-
-    /// Without keys that have expired: whether they are forgotten yet makes no difference.
-    fn at(mut self, now_ms: i64) -> Self {
-        self.keys.retain(|_, (key, _)| key.expires_ms > now_ms);
-        self
-    }
+fn new_event(model: &Model, step: &Step, now_ms: i64) -> Option<NewEvent> {
+    let Step::Accept { length, key, content, endpoints } = step else { return None };
+    let deliveries = (0..8_u32).filter(|bit| endpoints & (1 << bit) != 0);
+    // One that the journal has never heard of, at times.
+    let deliveries = deliveries.map(|bit| model.pick_endpoint(bit as usize).unwrap_or(Ordinal(999))).collect();
+    let key = key.map(|key| IdempotencyKey { key: key.into(), content: *content, expires_ms: now_ms + 50 });
+    Some(NewEvent { payload: payload(*length, *endpoints), accepted_ms: now_ms, idempotency: key, deliveries })
 }
 
 struct Test {
@@ -281,7 +130,7 @@ impl Test {
         for (at, step) in (0..).zip(steps) {
             match step {
                 Step::Accept { .. } => {
-                    let event = model.new_event(step, now_ms).unwrap();
+                    let event = new_event(&model, step, now_ms).unwrap();
                     if store.fits(&batch, std::slice::from_ref(&event)) {
                         let expected = model.accept(&event);
                         assert_eq!(batch.accept(&store.look(), vec![event]), [expected]);
