@@ -16,16 +16,20 @@ pub struct Disk;
 
 impl Lock for File {}
 
+/// A relative path ends at the working directory, which is there.
+fn is_there(directory: &Path) -> bool {
+    directory.as_os_str().is_empty() || directory.is_dir()
+}
+
 impl Filesystem for Disk {
     fn create_directory(&self, directory: &Path) -> io::Result<()> {
-        if directory.is_dir() {
-            return Ok(());
-        }
+        let missing: Vec<&Path> = directory.ancestors().take_while(|ancestor| !is_there(ancestor)).collect();
         fs::create_dir_all(directory)?;
-        match directory.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => self.sync_directory(parent),
-            _ => self.sync_directory(Path::new(".")),
+        for made in missing {
+            let parent = made.parent().filter(|parent| !parent.as_os_str().is_empty());
+            self.sync_directory(parent.unwrap_or(Path::new(".")))?;
         }
+        Ok(())
     }
 
     fn lock(&self, path: &Path) -> io::Result<Option<Box<dyn Lock>>> {

@@ -92,8 +92,20 @@ impl Store {
             return Ok(Applied::default());
         }
         let written = self.append(batch);
-        change(&self.state).failing = written.is_err();
+        self.say_whether_it_fails(&written);
         written
+    }
+
+    fn say_whether_it_fails<T>(&self, written: &Result<T, Error>) {
+        let mut state = change(&self.state);
+        match written {
+            Ok(_) if state.failing => tracing::info!("the journal can be written again"),
+            Err(error) if !state.failing => {
+                tracing::error!(%error, "the journal cannot be written; events are refused until it can");
+            }
+            _ => {}
+        }
+        state.failing = written.is_err();
     }
 
     fn append(&mut self, batch: Batch) -> Result<Applied, Error> {
@@ -142,9 +154,9 @@ impl Store {
 
     /// Tries whether the disk can be written again.
     pub(crate) fn probe(&mut self) -> Result<(), Error> {
-        let tried = self.active.probe(PROBE_BYTES);
-        change(&self.state).failing = tried.is_err();
-        Ok(tried?)
+        let tried = self.active.probe(PROBE_BYTES).map_err(Error::from);
+        self.say_whether_it_fails(&tried);
+        tried
     }
 }
 

@@ -69,6 +69,7 @@ struct Inner {
 #[derive(Clone, Debug)]
 enum NameChange {
     Set(PathBuf, u64),
+    Rename { from: PathBuf, to: PathBuf, inode: u64 },
     Remove(PathBuf),
 }
 
@@ -76,6 +77,10 @@ impl NameChange {
     fn apply(self, names: &mut BTreeMap<PathBuf, u64>) {
         match self {
             Self::Set(path, inode) => drop(names.insert(path, inode)),
+            Self::Rename { from, to, inode } => {
+                names.remove(&from);
+                names.insert(to, inode);
+            }
             Self::Remove(path) => drop(names.remove(&path)),
         }
     }
@@ -284,9 +289,11 @@ impl Inner {
         self.generation += 1;
         self.locks.clear();
         if crash == Crash::PowerLoss {
-            let kept = self.random.below(self.name_changes.len() + 1);
-            for change in self.name_changes.drain(..).take(kept) {
-                change.apply(&mut self.durable_names);
+            for change in std::mem::take(&mut self.name_changes) {
+                // Any of them, not the first ones: nothing promises an order.
+                if self.random.one_in(2) {
+                    change.apply(&mut self.durable_names);
+                }
             }
             self.names = self.durable_names.clone();
             for inode in self.inodes.values_mut() {
@@ -297,14 +304,12 @@ impl Inner {
         self.inodes.retain(|inode, _| named.contains(inode));
     }
 
-    fn change_names(&mut self, changes: Vec<NameChange>) -> io::Result<()> {
+    fn change_name(&mut self, change: NameChange) -> io::Result<()> {
         let verdict = self.operation(self.generation, Fault::Names)?;
         // A change in whose middle the machine stops has happened or has not.
         if matches!(verdict, Verdict::Works) || (matches!(verdict, Verdict::Crashes(_)) && self.random.one_in(2)) {
-            for change in changes {
-                change.clone().apply(&mut self.names);
-                self.name_changes.push(change);
-            }
+            change.clone().apply(&mut self.names);
+            self.name_changes.push(change);
         }
         self.end(verdict)
     }
@@ -347,7 +352,7 @@ impl Filesystem for FakeDisk {
     fn create(&self, path: &Path) -> io::Result<Arc<dyn SegmentFile>> {
         let mut inner = self.inner();
         let inode = inner.add_inode();
-        inner.change_names(vec![NameChange::Set(path.to_owned(), inode)])?;
+        inner.change_name(NameChange::Set(path.to_owned(), inode))?;
         Ok(Arc::new(FakeFile { disk: self.clone(), inode, generation: inner.generation }))
     }
 
@@ -361,7 +366,7 @@ impl Filesystem for FakeDisk {
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         let mut inner = self.inner();
         let inode = *inner.names.get(from).ok_or(io::ErrorKind::NotFound)?;
-        inner.change_names(vec![NameChange::Set(to.to_owned(), inode), NameChange::Remove(from.to_owned())])
+        inner.change_name(NameChange::Rename { from: from.to_owned(), to: to.to_owned(), inode })
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
@@ -369,7 +374,7 @@ impl Filesystem for FakeDisk {
         if !inner.names.contains_key(path) {
             return Err(io::ErrorKind::NotFound.into());
         }
-        inner.change_names(vec![NameChange::Remove(path.to_owned())])
+        inner.change_name(NameChange::Remove(path.to_owned()))
     }
 
     fn sync_directory(&self, _directory: &Path) -> io::Result<()> {

@@ -147,6 +147,35 @@ fn a_step_of_cleaning_that_fails_is_taken_again() {
 }
 
 #[test]
+fn a_segment_without_an_index_is_cleaned_too_whatever_step_fails() {
+    for succeeding in 0..4 {
+        let disk = FakeDisk::new(1);
+        let mut store = store(&disk);
+        let a = assign(&mut store, "a");
+        // What is said about small events takes more than an index may.
+        let kept: Vec<Seq> = (0..20).map(|_| accept(&mut store, event(5, &[a]))).collect();
+        while segments(&disk).len() < 6 {
+            let seq = accept(&mut store, event(5, &[a]));
+            record(&mut store, &succeeded(seq, a));
+        }
+        let (oldest, content) = segments(&disk)[0].clone();
+        assert!(!content.windows(4).any(|bytes| bytes == b"PHSL"));
+        assert!(store.is_cleaning_due());
+        for step in 0..10 {
+            if step == succeeding {
+                disk.fail_next(Fault::Sync);
+            }
+            let _ = store.clean();
+        }
+        clean(&mut store);
+        assert!(!disk.files().contains_key(&oldest));
+        drop(store);
+        let (_, recovered) = reopen(&disk, options());
+        assert_eq!(pending(&recovered), kept.into_iter().collect());
+    }
+}
+
+#[test]
 fn a_segment_of_which_nothing_is_needed_is_removed_unread() {
     let disk = FakeDisk::new(1);
     let mut store = store(&disk);

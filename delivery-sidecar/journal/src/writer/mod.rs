@@ -58,6 +58,7 @@ impl<C: Fn(Vec<Committed>)> Writer<C> {
             let (requests, end) = self.wait();
             let closing = self.work(requests, end);
             self.maintain();
+            self.watch();
             if end || !closing.is_empty() {
                 return self.end(closing);
             }
@@ -192,14 +193,12 @@ impl<C: Fn(Vec<Committed>)> Writer<C> {
         let mut written = if batch.is_empty() {
             // Repetitions are synced already, whatever the disk does now.
             if self.retry.is_some_and(|retry| retry <= Instant::now()) {
-                let probed = self.store.probe();
-                self.watch(&probed);
+                // Whether it works is in the state.
+                let _ = self.store.probe();
             }
             Ok(Applied::default())
         } else {
-            let written = self.store.write(batch);
-            self.watch(&written);
-            written
+            self.store.write(batch)
         };
         if let Ok(applied) = &mut written {
             self.outcomes.clear();
@@ -214,21 +213,14 @@ impl<C: Fn(Vec<Committed>)> Writer<C> {
         }
     }
 
-    /// Says when the disk begins and ends to fail, and when it is tried again.
-    fn watch<T>(&mut self, written: &Result<T, Error>) {
-        match written {
-            Ok(_) => {
-                if self.retry.take().is_some() {
-                    tracing::info!("the journal can be written again");
-                }
-            }
-            Err(error) => {
-                if self.retry.is_none() {
-                    tracing::error!(%error, "the journal cannot be written; events are refused until it can");
-                }
-                self.retry = Some(Instant::now() + RETRY);
-            }
-        }
+    /// Sets when a failing disk is tried again.
+    fn watch(&mut self) {
+        let now = Instant::now();
+        self.retry = match self.retry {
+            _ if !self.store.look().failing => None,
+            Some(retry) if retry > now => Some(retry),
+            _ => Some(now + RETRY),
+        };
     }
 
     fn tidy(&mut self, now_ms: i64) -> Tidied {
