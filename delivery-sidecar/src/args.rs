@@ -20,7 +20,7 @@ pub struct Cli {
 #[derive(Clone, Debug, Subcommand)]
 pub enum Command {
     /// Deliver the events of one Webhook: one of the cluster (--webhook), or one that files describe (-f)
-    Run(RunArgs),
+    Run(Box<RunArgs>),
     /// Check Webhook and WebhookEndpoint manifests as the API server and the operator would, without a cluster
     Validate(ValidateArgs),
 }
@@ -123,7 +123,7 @@ mod tests {
     fn run(arguments: &[&str]) -> Result<RunArgs, String> {
         let all = ["delivery-sidecar", "run"].iter().chain(arguments);
         match Cli::try_parse_from(all).map_err(|error| error.to_string())?.command {
-            Command::Run(args) => Ok(args),
+            Command::Run(args) => Ok(*args),
             Command::Validate(_) => Err("validate".to_owned()),
         }
     }

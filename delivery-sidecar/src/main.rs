@@ -17,7 +17,7 @@ use posthaste_delivery_sidecar::{
 
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
-        Command::Run(args) => run(args),
+        Command::Run(args) => run(*args),
         Command::Validate(ValidateArgs { files }) => {
             standalone::validate(&files, &mut io::stdout()).map_err(anyhow::Error::from)
         }

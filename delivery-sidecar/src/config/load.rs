@@ -150,12 +150,12 @@ mod tests {
     async fn only_changed_chunks_are_read_again() {
         let written = Written::default();
         written.write(1, &[(0, vec![endpoint("a")]), (7, vec![endpoint("b")])]);
-        let mut loader = Loader::default();
-        let loaded = loader.load(&written.current_index(), &written).await.unwrap();
+        let mut reader = Loader::default();
+        let loaded = reader.load(&written.current_index(), &written).await.unwrap();
         assert_eq!(names(&loaded), ["a", "b"]);
         assert_eq!(written.take_reads(), [0, 7]);
         written.write(2, &[(0, vec![endpoint("a")]), (7, vec![endpoint("b"), endpoint("c")])]);
-        let loaded = loader.load(&written.current_index(), &written).await.unwrap();
+        let loaded = reader.load(&written.current_index(), &written).await.unwrap();
         assert_eq!(names(&loaded), ["a", "b", "c"]);
         assert_eq!(written.take_reads(), [7]);
         assert_eq!(loaded.webhook.generation, 2);
@@ -166,16 +166,16 @@ mod tests {
         let written = Written::default();
         written.write(1, &[(0, vec![endpoint("a")])]);
         let first = written.current_index();
-        let mut loader = Loader::default();
-        loader.load(&first, &written).await.unwrap();
+        let mut reader = Loader::default();
+        reader.load(&first, &written).await.unwrap();
         written.write(2, &[(0, vec![endpoint("b")]), (1, vec![endpoint("c")])]);
         written.remove_chunk(1);
-        let error = loader.load(&written.current_index(), &written).await.unwrap_err();
+        let error = reader.load(&written.current_index(), &written).await.unwrap_err();
         assert_eq!(error, LoadError::Mismatch(1));
         assert!(error.is_transient());
         // What was good before still needs no reading.
         written.take_reads();
-        assert_eq!(names(&loader.load(&first, &written).await.unwrap()), ["a"]);
+        assert_eq!(names(&reader.load(&first, &written).await.unwrap()), ["a"]);
         assert!(written.take_reads().is_empty());
     }
 

@@ -51,7 +51,7 @@ pub async fn follow(
     metrics: &Metrics,
 ) {
     let mut indexes = std::pin::pin!(indexes);
-    let mut loader = Loader::default();
+    let mut reader = Loader::default();
     let mut again: Option<(Instant, Duration)> = None;
     loop {
         let retry = async {
@@ -68,7 +68,7 @@ pub async fn follow(
             () = retry => source.index().await,
         };
         let loaded = match index {
-            Ok(Some(index)) => loader.load(&index, source).await,
+            Ok(Some(index)) => reader.load(&index, source).await,
             Ok(None) => Err(LoadError::Invalid("the configuration has not been written yet".to_owned())),
             Err(error) => Err(LoadError::Read(error)),
         };

@@ -33,7 +33,7 @@ use crate::{
 /// Most messages that are taken at once.
 const BATCH: usize = 512;
 /// The journal is tidied at most this often, and only when something has happened.
-const TIDY_INTERVAL: Duration = Duration::from_secs(60);
+const TIDY_INTERVAL: Duration = Duration::from_mins(1);
 /// The journal's usage is looked at this often while something happens, or while it takes no events.
 const USAGE_INTERVAL: Duration = Duration::from_secs(1);
 /// The longest sleep: the calendar may be set while this task waits for one of its times.

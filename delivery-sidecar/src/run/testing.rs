@@ -89,11 +89,9 @@ impl Receiver {
     /// Waits until what was received is as wanted.
     pub async fn until(&self, wanted: impl Fn(&[Received]) -> bool) -> Vec<Received> {
         let mut received = self.shared.received.subscribe();
-        let waited = timeout(Duration::from_secs(30), received.wait_for(|received| wanted(received))).await;
-        match waited {
-            Ok(received) => received.unwrap().clone(),
-            Err(_) => panic!("in vain; received: {:?}", self.received()),
-        }
+        let result = timeout(Duration::from_secs(30), received.wait_for(|all| wanted(all))).await;
+        let Ok(received) = result else { panic!("in vain; received: {:?}", self.received()) };
+        received.unwrap().clone()
     }
 
     /// Waits for so many requests that were answered 2xx.

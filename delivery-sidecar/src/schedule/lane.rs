@@ -101,12 +101,16 @@ impl Lane {
     }
 
     /// Takes new settings. A gone endpoint comes back when they are of another generation or URL, or toggle
-    /// `suspend`; true if it does.
+    /// `suspend`; true if it does. A pause does not outlive such a change either: it was asked for by the receiver of
+    /// before, and a person waits for what the change brings.
     pub fn configure(&mut self, settings: LaneSettings) -> bool {
         let toggled = self.settings.as_ref().is_some_and(|old| old.suspend != settings.suspend);
         let returns = self.gone.is_some_and(|gone| toggled || gone != settings.identity());
         if returns {
             self.gone = None;
+        }
+        if self.settings.as_ref().is_none_or(|old| old.identity() != settings.identity()) {
+            self.throttle = Throttle::default();
         }
         self.parked = false;
         self.settings = Some(settings);
@@ -260,6 +264,17 @@ mod tests {
             assert_eq!(lane.configure(new.clone()), returns, "{new:?}");
             assert_eq!(lane.gone.is_none(), returns);
         }
+    }
+
+    #[test]
+    fn a_pause_ends_with_an_edit() {
+        let mut lane = lane();
+        lane.push_fresh(1, 0);
+        lane.throttle.overloaded(0, Some(std::time::Duration::from_hours(5)));
+        lane.configure(settings());
+        assert!(matches!(lane.readiness(1), Readiness::At(_)));
+        lane.configure(LaneSettings { generation: 2, ..settings() });
+        assert_eq!(lane.readiness(1), Readiness::Now);
     }
 
     #[test]

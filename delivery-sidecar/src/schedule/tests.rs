@@ -289,7 +289,7 @@ fn live(seed: u64) {
         let started = driver.started.len();
         let outcomes = driver.outcomes.len();
         match random.random_range(0..10) {
-            0 | 1 | 2 => {
+            0..=2 => {
                 let to: Vec<u32> = (0..6).filter(|_| random.random_bool(0.4)).collect();
                 let seq = driver.commit(&to);
                 let kept = to.into_iter().map(Ordinal).filter(|ordinal| !dropped.contains(ordinal));

@@ -112,7 +112,7 @@ struct Standalone {
     resolved: Resolved,
     sink: Arc<MemorySink>,
     admin: Option<(Trigger, JoinHandle<usize>)>,
-    _directory: DataDirectory,
+    directory: DataDirectory,
 }
 
 impl Standalone {
@@ -145,7 +145,7 @@ impl Standalone {
         };
         let Some(delivery) = Delivery::start(setup, shutdown).await? else { return Ok(None) };
         writeln!(out, "taking events at http://{}/v1/events", delivery.address()).context("standard output")?;
-        Ok(Some(Self { delivery, resolved, sink, admin, _directory: directory }))
+        Ok(Some(Self { delivery, resolved, sink, admin, directory }))
     }
 
     /// Waits until it is time to end.
@@ -170,6 +170,7 @@ impl Standalone {
             // What is still being answered there is of no use any more.
             drop(task.await);
         }
+        drop(self.directory);
         tables::tables(&self.resolved, self.sink.webhook(), self.sink.endpoints(), Timestamp::now())
     }
 }

@@ -76,7 +76,7 @@ async fn manifests_are_delivered_from_and_end_as_the_tables_of_kubectl() {
     let (status, body) = post(standalone.delivery.address(), r#"{"type": "order.created", "data": 1}"#).await;
     assert_eq!(status, StatusCode::ACCEPTED, "{body}");
     standalone.wait(&shutdown, true).await.unwrap();
-    let temporary = standalone._directory.path().to_owned();
+    let temporary = standalone.directory.path().to_owned();
     let tables = standalone.finish().await;
     assert!(!temporary.exists());
     assert_eq!((good.received().len(), bad.received().len()), (1, 3));
