@@ -3,3 +3,14 @@
 pub mod cluster;
 pub mod demo;
 pub mod receiver;
+
+/// A client for plain HTTP: it trusts no certificate and needs none on the machine.
+pub fn plain_client() -> reqwest::Client {
+    // reqwest wants a crypto provider even for plain HTTP; a second installation is refused, which is fine.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::builder()
+        .no_proxy()
+        .tls_certs_only([])
+        .build()
+        .expect("a client without special settings can be built")
+}

@@ -51,7 +51,6 @@ struct Document {
 impl Demo {
     /// Runs it from beginning to end.
     pub async fn run(settings: Settings) -> anyhow::Result<()> {
-        let _ = rustls::crypto::ring::default_provider().install_default();
         let demo = Self { settings, receiver: Receiver::new(true), progress: Progress::new() };
 
         step(1, "A receiver starts. It verifies signatures with the published standardwebhooks library.");
@@ -97,7 +96,7 @@ impl Demo {
     }
 
     async fn post_events(&self, sidecar: &Sidecar) -> anyhow::Result<()> {
-        let client = reqwest::Client::builder().no_proxy().build()?;
+        let client = crate::plain_client();
         let mut posted = 0;
         while posted < self.settings.events {
             let count = BATCH.min(self.settings.events - posted);

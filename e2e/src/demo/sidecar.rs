@@ -54,7 +54,7 @@ impl Sidecar {
     }
 
     async fn wait_until_ready(&mut self, admin: SocketAddr) -> anyhow::Result<()> {
-        let client = reqwest::Client::builder().no_proxy().build()?;
+        let client = crate::plain_client();
         let deadline = Instant::now() + PATIENCE;
         loop {
             let answer = client.get(format!("http://{admin}/readyz")).send().await;

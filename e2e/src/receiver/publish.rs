@@ -8,6 +8,8 @@ use http::{StatusCode, header};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use crate::plain_client;
+
 /// A request to relay.
 #[derive(Serialize, Deserialize, Clone, Debug)]
 #[serde(rename_all = "camelCase")]
@@ -74,7 +76,7 @@ pub struct FloodResult {
 
 /// Relays one request and gives back the answer.
 pub(super) async fn publish(Json(request): Json<Publish>) -> Response {
-    match post(&client(), &request).await {
+    match post(&plain_client(), &request).await {
         Ok(published) => Json(published).into_response(),
         Err(error) => {
             Json(Published { status: 0, body: format!("{error:?}"), content_type: String::new(), retry_after: None })
@@ -85,7 +87,7 @@ pub(super) async fn publish(Json(request): Json<Publish>) -> Response {
 
 /// Posts many events, each with the same id until it is accepted.
 pub(super) async fn flood(Json(request): Json<Flood>) -> Response {
-    let client = client();
+    let client = plain_client();
     let result = stream::iter(0..request.count)
         .map(|number| one(&client, &request, number))
         .buffer_unordered(request.concurrency.clamp(1, 256))
@@ -133,10 +135,4 @@ async fn post(client: &reqwest::Client, request: &Publish) -> reqwest::Result<Pu
     };
     let (content_type, retry_after) = (text(header::CONTENT_TYPE).unwrap_or_default(), text(header::RETRY_AFTER));
     Ok(Published { status, body: response.text().await?, content_type, retry_after })
-}
-
-fn client() -> reqwest::Client {
-    // reqwest wants a crypto provider to be there even for plain HTTP; a second installation is refused, which is fine.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    reqwest::Client::builder().no_proxy().build().expect("a client without special settings can be built")
 }
