@@ -54,6 +54,7 @@ async fn every_bad_manifest_is_refused_with_a_message_that_names_the_field() {
                 namespace.apply(document).await;
             }
             let output = namespace.kubectl_with(&["apply", "-f", "-"], last).await;
+            namespace.kubectl_with(&["delete", "--ignore-not-found", "-f", "-"], last).await;
             let (field, message) = refused.split_once(": ").unwrap_or(("", refused));
             if output.success || !output.stderr.contains(message) || !output.stderr.contains(field) {
                 wrong.push(format!("{file}: expected {refused:?}, got {}{}", output.stdout, output.stderr));
