@@ -11,7 +11,7 @@ use ipnet::IpNet;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::Redacted;
+use crate::{Redacted, hash};
 
 pub use read::{ContractError, read_chunk, read_index};
 
@@ -34,6 +34,10 @@ pub struct Index {
     pub contract_version: u32,
     /// A keyed hash over everything that this index and its chunks say. Reported back in `status.configuration.revision`.
     pub revision: String,
+    /// Random text that keeps revisions from telling anything about the secrets behind them: who reads a revision in
+    /// status cannot try out guesses without it. Stays the same over the Webhook's life.
+    #[serde(default = "no_salt")]
+    pub salt: Redacted,
     /// The Webhook and its settings.
     pub webhook: WebhookConfig,
     /// The chunks that hold endpoints; a chunk that is not listed holds none.
@@ -45,6 +49,18 @@ pub struct Index {
     /// Endpoints that were deleted: their pending deliveries are dropped.
     #[serde(default)]
     pub tombstones: Vec<Tombstone>,
+}
+
+fn no_salt() -> Redacted {
+    Redacted::new("")
+}
+
+impl Index {
+    /// The revision of one endpoint's configuration: changes when anything of it does, a rotated Secret included, and
+    /// with nothing else.
+    pub fn endpoint_revision(&self, endpoint: &Endpoint) -> String {
+        hash::revision(self.salt.expose(), crate::render::json(endpoint).as_bytes())
+    }
 }
 
 /// Names a chunk and says what it must contain.

@@ -10,8 +10,8 @@ pub(crate) fn sha256_hex(bytes: &[u8]) -> String {
     hex(&Sha256::digest(bytes))
 }
 
-/// A short hash that differs between keys even for equal content, so that revisions of two Webhooks tell nothing about
-/// whether they share a secret. Each part is hashed before it is joined, so that no boundary can be shifted.
+/// A short hash that differs between keys even for equal content, so that revisions tell nothing about secrets to who
+/// does not know the key. Each part is hashed before it is joined, so that no boundary can be shifted.
 pub(crate) fn revision(key: &str, content: &[u8]) -> String {
     let mut hash = Sha256::new_with_prefix(Sha256::digest(key.as_bytes()));
     hash.update(Sha256::digest(content));

@@ -17,7 +17,7 @@ pub use chunks::{RenderedChunk, chunk_number};
 pub use tombstones::{MAX_PARKED, MAX_TOMBSTONES};
 
 use crate::{
-    AddressPolicy, CONTRACT_VERSION, Index, StatusBudget, hash,
+    AddressPolicy, CONTRACT_VERSION, Index, Redacted, StatusBudget, hash,
     resolve::{self, Lookup, Outcome, Parent, Status, Verdict},
 };
 
@@ -39,6 +39,8 @@ pub struct Input<'a> {
     pub previous: Option<&'a Index>,
     /// `status.configuration.revision` of the Webhook: what the sidecar has loaded.
     pub acknowledged: Option<&'a str>,
+    /// Random text, for the first index of a Webhook; later ones keep the salt of `previous`.
+    pub salt: &'a str,
     /// The time, for endpoints that have just gone.
     pub now: Timestamp,
 }
@@ -109,16 +111,19 @@ pub fn render(input: &Input) -> Rendered {
     let chunks = chunks::fill(&order, &mut verdicts);
     let configuration = config.map(|webhook| {
         let (parked, tombstones) = tombstones::absent(input, &verdicts);
+        let kept = input.previous.filter(|previous| previous.webhook.uid == webhook.uid);
+        let salt = kept.map(|previous| previous.salt.expose()).filter(|salt| !salt.is_empty()).unwrap_or(input.salt);
         let mut index = Index {
             contract_version: CONTRACT_VERSION,
             revision: String::new(),
+            salt: Redacted::new(salt),
             chunks: chunks.iter().map(|(number, chunk)| chunk.reference(*number)).collect(),
             webhook,
             parked,
             tombstones,
         };
         // The chunks' hashes are in the index, so this covers all of their content.
-        index.revision = hash::revision(&index.webhook.uid, json(&index).as_bytes());
+        index.revision = hash::revision(salt, json(&index).as_bytes());
         Configuration { index, chunks }
     });
     Rendered { webhook, configuration, endpoints: outcomes(input.endpoints, verdicts) }
@@ -144,6 +149,6 @@ fn uid(endpoint: &WebhookEndpoint) -> &str {
 }
 
 /// The contract's types have string keys and no values that JSON cannot express, so this cannot fail.
-fn json(value: &impl Serialize) -> String {
+pub(crate) fn json(value: &impl Serialize) -> String {
     serde_json::to_string(value).expect("the contract's types are expressible in JSON")
 }

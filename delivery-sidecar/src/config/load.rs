@@ -6,7 +6,7 @@ use std::{
 };
 
 use posthaste_delivery_config::{
-    ChunkRef, Tombstone, WebhookConfig,
+    ChunkRef, Index, Tombstone, WebhookConfig,
     contract::{self, ContractError},
 };
 
@@ -37,6 +37,8 @@ pub struct LoadedEndpoint {
     pub name: Arc<str>,
     /// The generation that it was made from.
     pub generation: i64,
+    /// Changes when anything of its configuration does.
+    pub revision: Arc<str>,
     /// What may be shown of its URL.
     pub display_url: Option<String>,
     /// New events are matched.
@@ -90,7 +92,7 @@ impl Loader {
         for chunk in &index.chunks {
             let known = match self.chunks.get(&chunk.number).filter(|known| known.hash == chunk.hash) {
                 Some(known) => known.clone(),
-                None => read_chunk(chunk, source).await?,
+                None => read_chunk(&index, chunk, source).await?,
             };
             chunks.insert(chunk.number, known);
         }
@@ -111,7 +113,7 @@ impl Loader {
     }
 }
 
-async fn read_chunk(chunk: &ChunkRef, source: &dyn Source) -> Result<KnownChunk, LoadError> {
+async fn read_chunk(index: &Index, chunk: &ChunkRef, source: &dyn Source) -> Result<KnownChunk, LoadError> {
     let number = chunk.number;
     let text = source.chunk(number).await.map_err(LoadError::Read)?.ok_or(LoadError::Mismatch(number))?;
     let content = contract::read_chunk(&text, &chunk.hash).map_err(|error| match error {
@@ -120,15 +122,16 @@ async fn read_chunk(chunk: &ChunkRef, source: &dyn Source) -> Result<KnownChunk,
             LoadError::Invalid(format!("chunk {number}: {error}"))
         }
     })?;
-    let endpoints = content.endpoints.iter().map(|endpoint| Arc::new(loaded_endpoint(endpoint))).collect();
+    let endpoints = content.endpoints.iter().map(|endpoint| Arc::new(loaded_endpoint(index, endpoint))).collect();
     Ok(KnownChunk { hash: chunk.hash.clone(), endpoints })
 }
 
-pub(crate) fn loaded_endpoint(endpoint: &contract::Endpoint) -> LoadedEndpoint {
+pub(crate) fn loaded_endpoint(index: &Index, endpoint: &contract::Endpoint) -> LoadedEndpoint {
     LoadedEndpoint {
         uid: Arc::from(endpoint.uid.as_str()),
         name: Arc::from(endpoint.name.as_str()),
         generation: endpoint.generation,
+        revision: Arc::from(index.endpoint_revision(endpoint)),
         display_url: endpoint.target.display_url.clone(),
         enabled: endpoint.enabled,
         suspend: endpoint.suspend,

@@ -136,14 +136,15 @@ mod tests {
     use super::*;
     use crate::config::{
         load::loaded_endpoint,
-        testing::{endpoint, webhook},
+        testing::{endpoint, index, webhook},
     };
 
     fn loaded(endpoints: &[Written]) -> Loaded {
+        let index = index(1);
         Loaded {
             webhook: Arc::new(webhook(1)),
             revision: Arc::from("r1"),
-            endpoints: endpoints.iter().map(|endpoint| Arc::new(loaded_endpoint(endpoint))).collect(),
+            endpoints: endpoints.iter().map(|endpoint| Arc::new(loaded_endpoint(&index, endpoint))).collect(),
             parked: Vec::new(),
             tombstones: Vec::new(),
         }

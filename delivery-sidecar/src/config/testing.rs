@@ -72,6 +72,19 @@ pub(crate) struct Written {
     reads: Mutex<Vec<u8>>,
 }
 
+/// An index of that generation without chunks.
+pub(crate) fn index(generation: i64) -> Index {
+    Index {
+        contract_version: CONTRACT_VERSION,
+        revision: format!("r{generation}"),
+        salt: Redacted::new("salt"),
+        webhook: webhook(generation),
+        chunks: Vec::new(),
+        parked: Vec::new(),
+        tombstones: Vec::new(),
+    }
+}
+
 impl Written {
     /// Writes a configuration of that generation.
     pub(crate) fn write(&self, generation: i64, chunks: &[(u8, Vec<Endpoint>)]) {
@@ -85,14 +98,7 @@ impl Written {
             });
             self.set(Some(*number), text);
         }
-        self.write_index(&Index {
-            contract_version: CONTRACT_VERSION,
-            revision: format!("r{generation}"),
-            webhook: webhook(generation),
-            chunks: refs,
-            parked: Vec::new(),
-            tombstones: Vec::new(),
-        });
+        self.write_index(&Index { chunks: refs, ..index(generation) });
     }
 
     /// Writes only an index.

@@ -25,7 +25,7 @@ pub fn endpoint_view(
         uid: Arc::clone(&loaded.uid),
         name: Arc::clone(&loaded.name),
         generation: loaded.generation,
-        revision: Arc::clone(&snapshot.revision),
+        revision: Arc::clone(&loaded.revision),
         config_error: entry.config_error().map(str::to_owned),
         display_url: loaded.display_url.clone(),
         enabled: loaded.enabled,

@@ -120,6 +120,7 @@ pub fn resolve(
         status: &MEMORY,
         previous: None,
         acknowledged: None,
+        salt: &uuid::Uuid::now_v7().to_string(),
         now,
     });
     let Rendered { webhook: accepted, configuration, endpoints: outcomes } = rendered;

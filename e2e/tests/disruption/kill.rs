@@ -14,7 +14,7 @@ const EVENTS: u32 = 5000;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_event_accepted_before_or_after_a_sigkill_arrives() {
-    Chart::ensure().await;
+    Chart::install(&[]).await;
     in_namespace("kill", async |namespace| {
         let receiver = ReceiverPod::start(namespace).await;
         receiver.secrets("acme", &[SECRET_1]).await;

@@ -25,18 +25,18 @@ async fn namespaced_mode_serves_its_namespace_and_cannot_touch_another() {
 
             outside.apply(&webhook("shop")).await;
             let account = format!("--as=system:serviceaccount:{OPERATOR_NAMESPACE}:posthaste");
-            for (verb, resource) in [
-                ("get", "secrets"),
-                ("list", "webhooks.posthaste.dev"),
-                ("patch", "deployments.apps"),
-                ("patch", "webhooks.posthaste.dev/status"),
+            for (verb, resource, subresource) in [
+                ("get", "secrets", ""),
+                ("list", "webhooks.posthaste.dev", ""),
+                ("patch", "deployments.apps", ""),
+                ("patch", "webhooks.posthaste.dev", "status"),
             ] {
-                let inside_it = inside.kubectl(&["auth", "can-i", verb, resource, &account]).await;
-                assert_eq!(inside_it.stdout.trim(), "yes", "{verb} {resource}");
-                let outside_it = outside.kubectl(&["auth", "can-i", verb, resource, &account]).await;
-                assert_eq!(outside_it.stdout.trim(), "no", "{verb} {resource}");
-                let anywhere = kubectl(&["auth", "can-i", verb, resource, "--all-namespaces", &account], "").await;
-                assert_eq!(anywhere.stdout.trim(), "no", "{verb} {resource}");
+                let subresource = format!("--subresource={subresource}");
+                let ask = ["auth", "can-i", verb, resource, &subresource, &account];
+                assert_eq!(inside.kubectl(&ask).await.stdout.trim(), "yes", "{verb} {resource}");
+                assert_eq!(outside.kubectl(&ask).await.stdout.trim(), "no", "{verb} {resource}");
+                let anywhere = [&ask[..], &["--all-namespaces"]].concat();
+                assert_eq!(kubectl(&anywhere, "").await.stdout.trim(), "no", "{verb} {resource}");
             }
             tokio::time::sleep(Duration::from_secs(5)).await;
             let untouched = outside.get("wh/shop").await.expect("it is there");

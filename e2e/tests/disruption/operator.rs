@@ -11,7 +11,7 @@ use serde_json::json;
 
 #[tokio::test]
 async fn deliveries_go_on_while_the_operator_is_away_and_it_takes_over_again() {
-    Chart::ensure().await;
+    Chart::install(&[]).await;
     in_namespace("away", async |namespace| {
         let receiver = ReceiverPod::start(namespace).await;
         receiver.secrets("acme", &[SECRET_1]).await;
@@ -41,7 +41,7 @@ async fn deliveries_go_on_while_the_operator_is_away_and_it_takes_over_again() {
 
 #[tokio::test]
 async fn an_upgrade_that_replaces_the_delivery_pod_keeps_the_journal() {
-    Chart::ensure().await;
+    Chart::install(&[]).await;
     in_namespace("upgrade", async |namespace| {
         let receiver = ReceiverPod::start(namespace).await;
         receiver.secrets("acme", &[SECRET_1]).await;
@@ -81,7 +81,7 @@ async fn an_upgrade_that_replaces_the_delivery_pod_keeps_the_journal() {
 
 #[tokio::test]
 async fn the_operator_shows_health_readiness_and_metrics() {
-    Chart::ensure().await;
+    Chart::install(&[]).await;
     let path = |path: &str| format!("/api/v1/namespaces/{OPERATOR_NAMESPACE}/pods/{}/proxy/{path}", "{pod}");
     let selector = [
         "--namespace",

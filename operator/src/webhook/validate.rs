@@ -40,6 +40,8 @@ pub struct Input<'a> {
     pub keys: &'a Keys,
     /// The index that is in its Secret now.
     pub previous: Option<&'a Index>,
+    /// Random text, for a Webhook that has no index yet.
+    pub salt: &'a str,
     /// What the administrator opened and closed for this namespace.
     pub address_policy: &'a AddressPolicy,
     /// This Webhook's share of the status writes.
@@ -70,6 +72,7 @@ pub fn validate(input: &Input) -> Rendered {
             status: input.status,
             previous: previous.as_ref(),
             acknowledged: loaded,
+            salt: input.salt,
             now: input.now,
         })
     };

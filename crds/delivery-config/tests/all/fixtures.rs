@@ -64,6 +64,7 @@ impl<'a> Render<'a> {
     pub fn run(&self) -> Rendered {
         let endpoints: Vec<&WebhookEndpoint> = self.endpoints.iter().collect();
         render(&Input {
+            salt: "salt",
             webhook: self.webhook,
             endpoints: &endpoints,
             lookup: self.lookup,

@@ -113,6 +113,13 @@ impl Process {
         assert_eq!(status, StatusCode::ACCEPTED, "{body}");
     }
 
+    /// Waits until nothing is pending.
+    async fn drained(&self) {
+        while !self.delivery.is_drained().await {
+            tokio::task::yield_now().await;
+        }
+    }
+
     /// Stops it, and says what it reported of endpoints last.
     async fn stop(self) -> Arc<MemorySink> {
         self.delivery.stop().await;

@@ -50,6 +50,8 @@ fn a_process_that_is_killed_loses_nothing_that_it_accepted() {
             delivered.map(|received| &received.id).collect::<BTreeSet<_>>().len() == EVENTS
         };
         receiver.until(everything).await;
+        // What had arrived without the first process noting it arrives again.
+        process.drained().await;
         let sink = process.stop().await;
         let delivery = sink.endpoints()["acme"].delivery.clone().unwrap();
         assert_eq!((delivery.delivered, delivery.pending), (Some(200), Some(0)));

@@ -164,6 +164,7 @@ fn the_order_of_children_puts_chunks_before_the_index_and_the_pod_last() {
     let mut lookup = Lookup::default();
     lookup.insert_secret("seal", [("k".to_owned(), vec![7; 32])]);
     let rendered = render(&render::Input {
+        salt: "salt",
         webhook: &webhook,
         endpoints: &endpoints.iter().collect::<Vec<_>>(),
         lookup: &lookup,
@@ -190,6 +191,7 @@ fn the_order_of_children_puts_chunks_before_the_index_and_the_pod_last() {
 fn network_policies_can_be_turned_off() {
     let webhook = webhook("{}");
     let rendered = render(&render::Input {
+        salt: "salt",
         webhook: &webhook,
         endpoints: &[],
         lookup: &Lookup::default(),

@@ -63,6 +63,7 @@ impl Case {
             contents: &contents,
             keys: &self.keys,
             previous: self.previous.as_ref(),
+            salt: "salt",
             address_policy: &AddressPolicy::default(),
             status: &StatusBudget::default(),
             now: Timestamp::UNIX_EPOCH,
