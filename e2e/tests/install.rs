@@ -23,7 +23,7 @@ async fn helm_installs_into_an_empty_cluster_and_says_what_to_do_next() {
 }
 
 #[tokio::test]
-async fn every_field_of_both_kinds_is_explained() {
+async fn kubectl_explains_both_kinds() {
     Chart::ensure().await;
     for kind in ["webhooks", "webhookendpoints"] {
         let explained = kubectl(&["explain", kind, "--recursive"], "").await.ok();

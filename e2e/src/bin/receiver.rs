@@ -13,6 +13,9 @@ struct Args {
     /// Secrets by stream: `billing=whsec_...,audit=whsec_...`. Stream `x` receives at /hooks/x.
     #[arg(long, env = "RECEIVER_SECRETS", value_delimiter = ',', hide_env_values = true)]
     secret: Vec<String>,
+    /// Also serves what tests need: whoever reaches it can change how it answers and make it post anywhere.
+    #[arg(long)]
+    test_controls: bool,
 }
 
 #[tokio::main]
@@ -26,7 +29,8 @@ async fn main() -> anyhow::Result<()> {
     let listener =
         tokio::net::TcpListener::bind(&args.listen).await.with_context(|| format!("listen on {}", args.listen))?;
     println!("receiving at http://{}/hooks/<stream>", listener.local_addr()?);
-    axum::serve(listener, receiver.router()).with_graceful_shutdown(stopped()).await?;
+    let router = if args.test_controls { receiver.router_with_controls() } else { receiver.router() };
+    axum::serve(listener, router).with_graceful_shutdown(stopped()).await?;
     Ok(())
 }
 

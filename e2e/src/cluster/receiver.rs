@@ -6,15 +6,16 @@ use serde::{Serialize, de::DeserializeOwned};
 use super::{Namespace, eventually, eventually_for};
 use crate::receiver::{Behaviour, Control, Flood, FloodResult, Publish, Published, Received, Summary};
 
-/// A receiver pod and its Service, `receiver:9000`.
+/// A receiver pod with the controls that tests need, and its Service at port 9000.
 pub struct ReceiverPod<'a> {
     namespace: &'a Namespace,
+    name: &'static str,
 }
 
 const MANIFEST: &str = r"
 apiVersion: v1
 kind: Pod
-metadata: {name: receiver, labels: {app: receiver}}
+metadata: {name: NAME, labels: {app: NAME}}
 spec:
   automountServiceAccountToken: false
   securityContext: {runAsNonRoot: true, seccompProfile: {type: RuntimeDefault}}
@@ -22,29 +23,30 @@ spec:
     - name: receiver
       image: localhost/posthaste-receiver:dev
       imagePullPolicy: IfNotPresent
+      args: [--test-controls]
       ports: [{name: http, containerPort: 9000}]
       readinessProbe: {httpGet: {path: /healthz, port: http}, periodSeconds: 1}
       securityContext: {allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: {drop: [ALL]}}
 ---
 apiVersion: v1
 kind: Service
-metadata: {name: receiver}
+metadata: {name: NAME}
 spec:
-  selector: {app: receiver}
+  selector: {app: NAME}
   ports: [{name: http, port: 9000, targetPort: http}]
 ";
 
 impl<'a> ReceiverPod<'a> {
-    /// Starts it and waits until it answers.
+    /// Starts it as `receiver` and waits until it answers.
     pub async fn start(namespace: &'a Namespace) -> Self {
-        namespace.apply(MANIFEST).await;
-        namespace.wait_for("pod/receiver", "Ready").await;
-        Self::attach(namespace).await
+        Self::start_as(namespace, "receiver").await
     }
 
-    /// Talks to one that is there already.
-    pub async fn attach(namespace: &'a Namespace) -> Self {
-        let receiver = Self { namespace };
+    /// Starts it under another name and waits until it answers.
+    pub async fn start_as(namespace: &'a Namespace, name: &'static str) -> Self {
+        namespace.apply(&MANIFEST.replace("NAME", name)).await;
+        namespace.wait_for(&format!("pod/{name}"), "Ready").await;
+        let receiver = Self { namespace, name };
         eventually("the receiver answers through its Service", async || {
             receiver.call::<(), Summary>(Method::GET, "summary/none", None).await
         })
@@ -100,7 +102,12 @@ impl<'a> ReceiverPod<'a> {
 
     /// Posts one event as JSON, which must be accepted, and gives back the answer.
     pub async fn publish(&self, webhook: &str, token: &str, event: &serde_json::Value) -> serde_json::Value {
-        let answer = self.post(webhook, Some(token), "application/json", &event.to_string()).await;
+        self.publish_text(webhook, token, &event.to_string()).await
+    }
+
+    /// The same with the event as text.
+    pub async fn publish_text(&self, webhook: &str, token: &str, event: &str) -> serde_json::Value {
+        let answer = self.post(webhook, Some(token), "application/json", event).await;
         assert_eq!(answer.status, 202, "{}", answer.body);
         serde_json::from_str(&answer.body).expect("the answer is JSON")
     }
@@ -121,7 +128,7 @@ impl<'a> ReceiverPod<'a> {
     }
 
     async fn send<B: Serialize>(&self, method: Method, path: &str, body: Option<&B>) -> Result<String, String> {
-        let uri = format!("/api/v1/namespaces/{}/services/receiver:http/proxy/{path}", self.namespace.name);
+        let uri = format!("/api/v1/namespaces/{}/services/{}:http/proxy/{path}", self.namespace.name, self.name);
         let body = body.map_or_else(Vec::new, |body| serde_json::to_vec(body).expect("JSON can be written"));
         let request = Request::builder()
             .method(method)

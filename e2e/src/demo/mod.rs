@@ -178,9 +178,7 @@ impl Demo {
 that the failing receiver refused were made again until it took them.
 
 What to try next:
-  target/debug/delivery-sidecar run -f examples/quickstart --service default/receiver=127.0.0.1:9000
-  curl -i http://127.0.0.1:8080/v1/events -H 'Content-Type: application/json' \\
-       -d '{{\"type\": \"order.created\", \"data\": {{\"order\": 1}}}}'
+  examples/quickstart/run      the same, to play with: a receiver that prints what it gets, and an address to post to
   and on a cluster: README.md, \"On a cluster\".",
             self.settings.events,
             total.acknowledged,

@@ -1,9 +1,9 @@
 //! A receiver of webhooks that is not ours to fool: it verifies with the published `standardwebhooks` library and
 //! shares no code with Posthaste.
 //!
-//! One process plays many receivers: each stream (`POST /hooks/{stream}`) has its own secrets and behaviour, set by
-//! `PUT /control/{stream}`, and remembers what it got (`GET /received/{stream}`). So that tests can post events from
-//! inside a cluster, it also relays (`POST /publish`) and floods (`POST /flood`).
+//! One process plays many receivers: each stream (`POST /hooks/{stream}`) has its own secrets and behaviour and
+//! remembers what it got. For tests only, it can be told how to behave (`PUT /control/{stream}`), asked what it got
+//! (`GET /received/{stream}`), and told to post events from inside a cluster (`POST /publish`, `POST /flood`).
 
 mod behaviour;
 mod publish;
@@ -57,18 +57,26 @@ impl Receiver {
         self.lock().entry(stream.to_owned()).or_default().summary()
     }
 
-    /// Its HTTP interface.
+    /// Its HTTP interface: what a receiver has, and no more.
     pub fn router(self) -> Router {
-        Router::new()
-            .route("/healthz", get(|| async { "ok" }))
-            .route("/hooks/{stream}", post(receive))
+        self.hooks()
+    }
+
+    /// Its HTTP interface with the controls that tests need. Whoever reaches it can make it post anywhere.
+    pub fn router_with_controls(self) -> Router {
+        let controls = Router::new()
             .route("/control/{stream}", put(control))
             .route("/received/{stream}", get(received))
             .route("/summary/{stream}", get(summary))
             .route("/publish", post(publish::publish))
             .route("/flood", post(publish::flood))
             .layer(DefaultBodyLimit::max(32 << 20))
-            .with_state(self)
+            .with_state(self.clone());
+        self.hooks().merge(controls)
+    }
+
+    fn hooks(self) -> Router {
+        Router::new().route("/healthz", get(|| async { "ok" })).route("/hooks/{stream}", post(receive)).with_state(self)
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Stream>> {

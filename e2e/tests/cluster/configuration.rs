@@ -120,6 +120,13 @@ async fn what_is_missing_is_named_and_heals_when_it_appears() {
         // When a reference breaks again, accepted events wait for it to be mended.
         namespace.kubectl(&["delete", "secret", "acme-api"]).await.ok();
         namespace.wait_for_reason("whe/acme", "ResolvedRefs", "False", "SecretNotFound").await;
+        namespace.wait_for_reason("whe/acme", "Programmed", "Unknown", "NotDelivering").await;
+        let answer = receiver.publish("shop", &token, &json!({"id": "kept", "type": "a", "data": {}})).await;
+        assert_eq!(answer["deliveries"], 1, "it is kept for the endpoint");
+        assert_eq!(receiver.summary("acme").await.requests, 1);
+        namespace.kubectl(&["create", "secret", "generic", "acme-api", "--from-literal=token=mended"]).await.ok();
+        receiver.wait_for("acme", 2).await;
+        assert_eq!(receiver.received("acme").await.deliveries[1].headers["x-api-key"], "mended");
     })
     .await;
 }

@@ -63,6 +63,34 @@ async fn an_event_goes_to_every_matching_endpoint_and_to_no_other() {
 }
 
 #[tokio::test]
+async fn the_body_is_the_data_as_it_was_posted_and_headers_are_rendered() {
+    Chart::ensure().await;
+    in_namespace("body", async |namespace| {
+        let receiver = ReceiverPod::start(namespace).await;
+        receiver.secrets("acme", &[SECRET_1]).await;
+        let more = "  parameters: {region: eu}
+  headers: [{name: X-Region, value: \"${endpoint.parameters.region}/${event.type}\"}]";
+        namespace.start_webhook("shop", &endpoint("shop", "acme", more)).await;
+        namespace.wait_for("whe/acme", "Ready").await;
+        let token = namespace.publisher("backend", "shop").await;
+        let time = "2026-01-02T03:04:05.678+01:00";
+        let data = r#"{"z": 12.50, "a": [1.0, 1e3, "\u00e9"]}"#;
+        let event = format!(r#"{{"id": "evt_1", "type": "order.created", "time": "{time}", "data": {data}}}"#);
+        receiver.publish_text("shop", &token, &event).await;
+        receiver.wait_for("acme", 1).await;
+        let received = receiver.received("acme").await;
+        let delivery = &received.deliveries[0];
+        assert_eq!(delivery.verified_by, [0], "{:?}", delivery.error);
+        assert_eq!(delivery.body, format!(r#"{{"type":"order.created","timestamp":"{time}","data":{data}}}"#));
+        assert_eq!(delivery.headers["x-region"], "eu/order.created");
+        assert_eq!(delivery.headers["content-type"], "application/json");
+        assert_eq!(delivery.headers["webhook-id"], "evt_1");
+        assert!(delivery.headers["user-agent"].starts_with("Posthaste/"), "{:?}", delivery.headers);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn endpoints_written_inside_the_webhook_are_kept_as_written() {
     Chart::ensure().await;
     in_namespace("inline", async |namespace| {

@@ -9,6 +9,7 @@ use posthaste_e2e::{
     },
     receiver::{Behaviour, Flood},
 };
+use serde_json::json;
 
 const EVENTS: u32 = 5000;
 
@@ -35,11 +36,16 @@ async fn every_event_accepted_before_or_after_a_sigkill_arrives() {
             concurrency: 32,
             tries: 60,
         };
-        let (flooded, killed) = futures::join!(receiver.flood(&flood), async {
-            receiver.wait_for("acme", 500).await;
-            kill(namespace, &pods[0]).await
-        });
+        // All are accepted before any is delivered, so that all 5,000 are under way when the pod dies.
+        namespace.patch("whe/acme", &json!({"spec": {"suspend": true}})).await;
+        namespace.wait_for_reason("whe/acme", "Healthy", "Unknown", "Suspended").await;
+        let flooded = receiver.flood(&flood).await;
         assert_eq!(flooded.accepted, EVENTS, "{flooded:?}");
+        namespace.patch("whe/acme", &json!({"spec": {"suspend": false}})).await;
+        receiver.wait_for("acme", 500).await;
+        let killed = kill(namespace, &pods[0]).await;
+        let before = receiver.summary("acme").await;
+        assert!(before.acknowledged < u64::from(EVENTS), "it was killed in the middle: {before:?}");
 
         let summary = receiver.wait_for("acme", u64::from(EVENTS)).await;
         println!("killed by {killed}; {flooded:?}; {summary:?}");
@@ -70,6 +76,7 @@ async fn kill(namespace: &Namespace, uid: &str) -> &'static str {
         assert!(Command::new("kill").args(["-9", &id]).status().expect("kill runs").success());
         return "SIGKILL";
     }
+    assert!(std::env::var_os("E2E_KUBECONFIG").is_some(), "the node is this machine, and the process is not found");
     let selector = posthaste_crds::names::selector("shop");
     namespace.kubectl(&["delete", "pod", "-l", &selector, "--force", "--grace-period=0"]).await.ok();
     "removal of the pod"

@@ -5,7 +5,7 @@ use posthaste_e2e::{
         Chart, OPERATOR_NAMESPACE, ReceiverPod, eventually, in_namespace, kubectl,
         manifests::{SECRET_1, endpoint, keys, webhook},
     },
-    receiver::Behaviour,
+    receiver::{Behaviour, Flood},
 };
 use serde_json::json;
 
@@ -20,13 +20,47 @@ async fn deliveries_go_on_while_the_operator_is_away_and_it_takes_over_again() {
         let token = namespace.publisher("backend", "shop").await;
         let pods = namespace.delivery_pods("shop").await;
 
-        Chart::uninstall().await;
-        assert!(kubectl(&["get", "crd", "webhooks.posthaste.dev"], "").await.success, "the definitions stay");
-        receiver.publish("shop", &token, &json!({"type": "a", "data": {}})).await;
-        receiver.wait_for("acme", 1).await;
-        // Nothing hangs on the operator: what is deleted meanwhile goes.
-        namespace.apply(&webhook("short-lived")).await;
-        namespace.kubectl(&["delete", "webhook", "short-lived", "--timeout=20s"]).await.ok();
+        // One that is complete, with a volume and an endpoint inside it, to be deleted while nobody looks.
+        let inline = "  endpoints: [{name: audit, target: {serviceRef: {name: receiver, port: 9000}}}]\n";
+        let doomed = webhook("doomed").replace("emptyDir: {}", "volumeClaim: {size: 1Gi}") + inline;
+        namespace.apply(&doomed).await;
+        namespace.wait_for("webhook/doomed", "Ready").await;
+
+        let flood = Flood {
+            url: posthaste_crds::names::ingest_url("shop", &namespace.name),
+            token: Some(token.clone()),
+            event_type: "order.created".to_owned(),
+            prefix: "evt".to_owned(),
+            count: 300,
+            concurrency: 1,
+            tries: 30,
+        };
+        receiver.behave("acme", Behaviour { delay_ms: 50, ..Behaviour::default() }).await;
+        let (flooded, ()) = futures::join!(receiver.flood(&flood), Chart::uninstall());
+        assert_eq!(flooded.accepted, 300, "{flooded:?}");
+        receiver.wait_for("acme", 300).await;
+        let left =
+            kubectl(&["get", "deployments,services,serviceaccounts,roles", "-n", OPERATOR_NAMESPACE, "-o", "name"], "");
+        let left = left.await.ok();
+        assert!(!left.contains("/posthaste"), "{left}");
+        for kept in [
+            "crd/webhooks.posthaste.dev",
+            "crd/webhookendpoints.posthaste.dev",
+            "clusterrole/posthaste-delivery-reviewer",
+        ] {
+            assert!(kubectl(&["get", kept], "").await.success, "{kept} stays");
+        }
+        assert!(!kubectl(&["get", "clusterrole/posthaste"], "").await.success, "the operator's rights go");
+
+        // Nothing hangs on the operator: what is deleted meanwhile goes, with all that was made for it.
+        namespace.kubectl(&["delete", "webhook", "doomed", "--timeout=20s"]).await.ok();
+        eventually("its children are gone", async || {
+            let kinds = "deployments,services,pods,roles,persistentvolumeclaims,webhookendpoints";
+            let rest =
+                namespace.kubectl(&["get", kinds, "-l", "posthaste.dev/webhook=doomed", "-o", "name"]).await.ok();
+            if rest.is_empty() { Ok(()) } else { Err(rest) }
+        })
+        .await;
 
         Chart::install(&[]).await;
         namespace.patch("whe/acme", &json!({"spec": {"target": {"serviceRef": {"path": "/hooks/moved"}}}})).await;
