@@ -107,7 +107,12 @@ impl<'a> ReceiverPod<'a> {
 
     /// The same with the event as text.
     pub async fn publish_text(&self, webhook: &str, token: &str, event: &str) -> serde_json::Value {
-        let answer = self.post(webhook, Some(token), "application/json", event).await;
+        // A Service that has just got its pod may refuse connections for a moment, until the node's proxy has heard of it.
+        let answer = eventually("the ingest Service can be reached", async || {
+            let answer = self.post(webhook, Some(token), "application/json", event).await;
+            if answer.status == 0 { Err(answer.body) } else { Ok(answer) }
+        })
+        .await;
         assert_eq!(answer.status, 202, "{}", answer.body);
         serde_json::from_str(&answer.body).expect("the answer is JSON")
     }
