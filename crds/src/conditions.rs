@@ -30,8 +30,6 @@ pub mod ready {
     pub const DEPLOYMENT_NOT_READY: &str = "DeploymentNotReady";
     /// `replicas` is 0.
     pub const SCALED_TO_ZERO: &str = "ScaledToZero";
-    /// The journal takes no events: it is full, or its volume fails.
-    pub const JOURNAL_FULL: &str = "JournalFull";
 }
 
 /// Reasons of `Accepted`.

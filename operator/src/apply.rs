@@ -104,6 +104,14 @@ pub enum ApplyError {
         /// What the API server said.
         message: String,
     },
+    /// Its namespace is being removed, and nothing is made there any more.
+    #[error("cannot create {kind} {name}: its namespace is being terminated")]
+    Terminating {
+        /// Its kind.
+        kind: ChildKind,
+        /// Its name.
+        name: String,
+    },
     /// It cannot be written as JSON.
     #[error("cannot write a {kind} as JSON: {source}")]
     Serialize {
@@ -131,6 +139,7 @@ impl ApplyError {
     pub fn from_api(verb: &'static str, desired: &Desired, source: kube::Error) -> Self {
         let (kind, name) = (desired.kind, desired.key.name.clone());
         match source {
+            kube::Error::Api(status) if is_terminating(&status) => Self::Terminating { kind, name },
             kube::Error::Api(status) if is_refusal(&status) => {
                 Self::Refused { kind, name, message: shorten(&status.message) }
             }
@@ -285,6 +294,13 @@ fn can_be_orphaned(kind: ChildKind) -> bool {
         | ChildKind::Service
         | ChildKind::Deployment => false,
     }
+}
+
+/// Whether an object was refused because its namespace is being removed. The namespace does not come back: whoever
+/// wanted the object goes with it, so that nobody has to be told and nothing is to be tried again.
+pub fn is_terminating(status: &Status) -> bool {
+    let causes = status.details.iter().flat_map(|details| &details.causes);
+    status.is_forbidden() && causes.into_iter().any(|cause| cause.reason == "NamespaceTerminating")
 }
 
 /// Invalid values, and what admission (a quota, a policy) forbids. Another 403 than admission's means that the

@@ -61,7 +61,8 @@ pub struct Args {
     #[arg(long = "allow-cidr-for", env = "POSTHASTE_ALLOW_CIDR_FOR", value_delimiter = ',')]
     pub allow_cidrs_for: Vec<NamespacedCidr>,
 
-    /// A network that no endpoint may deliver to: the cluster's own pod and Service ranges. May be repeated.
+    /// A network that no endpoint's URL may lead to although it looks public: the cluster's own pod and Service ranges.
+    /// May be repeated. What --allow-cidr or --allow-cidr-for opens stays open, also within such a network.
     #[arg(long = "deny-cidr", env = "POSTHASTE_DENY_CIDR", value_delimiter = ',')]
     pub deny_cidrs: Vec<IpNet>,
 
@@ -69,7 +70,7 @@ pub struct Args {
     #[arg(long, env = "POSTHASTE_STATUS_MODE", value_enum, default_value = "full")]
     pub status_mode: StatusModeArg,
 
-    /// Counter writes to status per second over the whole installation; each sidecar gets a share.
+    /// Counter writes to status per second over the whole installation; each sidecar gets a share, but at least 0.1.
     #[arg(long, env = "POSTHASTE_STATUS_WRITES_PER_SECOND", default_value_t = 5.0, value_parser = positive)]
     pub status_writes_per_second: f64,
 
@@ -130,7 +131,7 @@ pub struct Settings {
     pub allow: Vec<IpNet>,
     /// Openings by namespace.
     pub allow_for: BTreeMap<String, Vec<IpNet>>,
-    /// Networks that are refused besides the built-in ones.
+    /// Networks that are refused besides the built-in ones, except for what is opened.
     pub deny: Vec<IpNet>,
     /// What is written to status by delivery sidecars.
     pub status_mode: StatusMode,

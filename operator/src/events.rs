@@ -6,7 +6,7 @@ use kube::{
     runtime::events::{Event, EventType, Recorder, Reporter},
 };
 
-use crate::conditions;
+use crate::{apply::is_terminating, conditions};
 
 /// Publishes Events in the operator's name.
 pub struct Events(Recorder);
@@ -55,8 +55,13 @@ impl Events {
                 action: "Reconcile".to_owned(),
                 secondary: None,
             };
-            if let Err(error) = self.0.publish(&event, about).await {
-                tracing::warn!(%error, object = about.name, "could not publish an Event");
+            match self.0.publish(&event, about).await {
+                Ok(()) => {}
+                Err(kube::Error::Api(status)) if is_terminating(&status) => {
+                    tracing::debug!(object = about.name, "no Event: the namespace is being terminated");
+                    return;
+                }
+                Err(error) => tracing::warn!(%error, object = about.name, "could not publish an Event"),
             }
         }
     }

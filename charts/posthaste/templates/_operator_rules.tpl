@@ -4,6 +4,10 @@ watchNamespaces.
 
 Kubernetes lets nobody grant what they lack, so the operator also holds what it grants: to delivery pods (their
 configuration Secrets, the status of their resources, access reviews) and to publishers (posting events).
+
+It deletes only what can become superfluous while its Webhook lives: Secrets, inline endpoints and NetworkPolicies. The other
+children go with their Webhook by garbage collection. No rule for the subresource finalizers: owner references do not set
+blockOwnerDeletion, which is all that OwnerReferencesPermissionEnforcement (OpenShift) asks it for.
 */}}
 {{- define "posthaste.operatorRules" -}}
 # What people ask for.
@@ -18,17 +22,13 @@ configuration Secrets, the status of their resources, access reviews) and to pub
 - apiGroups: [posthaste.dev]
   resources: [webhooks/status, webhookendpoints/status]
   verbs: [patch]
-# Where OwnerReferencesPermissionEnforcement is on (OpenShift), needed to own children.
-- apiGroups: [posthaste.dev]
-  resources: [webhooks/finalizers, webhookendpoints/finalizers]
-  verbs: [update]
 # Granted by the Role <webhook>-publisher: posting events. The operator itself posts none.
 - apiGroups: [posthaste.dev]
   resources: [webhooks/events]
   verbs: [create]
-# Secrets that endpoints refer to, and the Secrets that the operator makes: configuration of delivery pods, generated
-# signing keys. It watches metadata only and gets what is referred to. Get, list and watch of a Webhook's configuration
-# Secrets are granted to its delivery pod.
+# Secrets that endpoints refer to, and the Secrets that the operator makes: generated signing keys, and the configuration of
+# delivery pods, of which it deletes what holds nothing any more. It watches metadata only and gets what is referred to. Get,
+# list and watch of a Webhook's configuration Secrets are granted to its delivery pod.
 - apiGroups: [""]
   resources: [secrets]
   verbs: [get, list, watch, create, patch, delete]
@@ -36,19 +36,19 @@ configuration Secrets, the status of their resources, access reviews) and to pub
 # to, the journal's volume.
 - apiGroups: [""]
   resources: [serviceaccounts, services, persistentvolumeclaims]
-  verbs: [get, list, watch, create, patch, delete]
+  verbs: [get, list, watch, create, patch]
 # Children of a Webhook: the delivery pod.
 - apiGroups: [apps]
   resources: [deployments]
-  verbs: [get, list, watch, create, patch, delete]
-# Children of a Webhook: who may reach the delivery pod.
+  verbs: [get, list, watch, create, patch]
+# Children of a Webhook: who may reach the delivery pod. Deleted when delivery.networkPolicy.enabled becomes false.
 - apiGroups: [networking.k8s.io]
   resources: [networkpolicies]
   verbs: [get, list, watch, create, patch, delete]
 # Children of a Webhook: the rights of the delivery pod and of publishers.
 - apiGroups: [rbac.authorization.k8s.io]
   resources: [roles, rolebindings]
-  verbs: [get, list, watch, create, patch, delete]
+  verbs: [get, list, watch, create, patch]
 # Granted to delivery pods, which ask whether a publisher may post. The operator itself asks nothing.
 - apiGroups: [authorization.k8s.io]
   resources: [localsubjectaccessreviews]

@@ -159,14 +159,16 @@ pub struct RateLimit {
     pub per_ms: u64,
 }
 
-/// Openings that the cluster's administrator made in the address policy. What it refuses without them is built in.
+/// What the cluster's administrator adds to the address policy; what it refuses by itself is built in. The order of
+/// judgement: `allow`, then `deny`, then the built-in ranges.
 #[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct AddressPolicy {
-    /// Networks that may be connected to although the policy refuses them otherwise.
+    /// Networks that may be connected to although the policy, or `deny`, refuses them otherwise.
     #[serde(default)]
     pub allow: Vec<IpNet>,
-    /// Networks that are refused besides the built-in ones: the cluster's own ranges.
+    /// Networks that are refused for URLs, besides the built-in ones and except for what `allow` opens: the cluster's own
+    /// ranges.
     #[serde(default)]
     pub deny: Vec<IpNet>,
 }

@@ -49,7 +49,10 @@ pub fn init(args: &LogArgs) -> Result<(), LogError> {
     let builder = fmt().with_env_filter(filter).with_writer(io::stderr);
     match args.log_format {
         LogFormat::Text => builder.with_ansi(io::stderr().is_terminal()).finish().try_init()?,
-        LogFormat::Json => builder.json().flatten_event(true).with_current_span(false).finish().try_init()?,
+        LogFormat::Json => {
+            let builder = builder.json().flatten_event(true).with_current_span(false).with_span_list(false);
+            builder.finish().try_init()?;
+        }
     }
     Ok(())
 }

@@ -114,6 +114,18 @@ async fn a_refusal_carries_the_api_servers_words() {
 }
 
 #[tokio::test]
+async fn a_namespace_that_is_being_terminated_is_no_refusal() {
+    let terminating = json!({
+        "kind": "Status", "apiVersion": "v1", "status": "Failure", "code": 403, "reason": "Forbidden",
+        "message": "unable to create new content in namespace mail because it is being terminated",
+        "details": {"causes": [{"reason": "NamespaceTerminating", "message": "namespace mail is being terminated"}]},
+    });
+    let (client, _server) = api_server([Answer::not_found(), Answer::json(403, terminating)]);
+    let error = Fixture::new(client).applier().apply(&owner(), &desired()).await.unwrap_err();
+    assert!(matches!(error, ApplyError::Terminating { .. }), "{error}");
+}
+
+#[tokio::test]
 async fn deletes_only_what_it_controls_no_longer_needs_and_can_do_without() {
     let (client, server) = api_server([Answer::json(200, service(Some("w1"), "5"))]);
     let fixture = Fixture::new(client);

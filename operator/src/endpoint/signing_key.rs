@@ -15,7 +15,7 @@ use posthaste_crds::{OPERATOR_MANAGER, labels, v1alpha1::WebhookEndpoint};
 use posthaste_delivery_config::{Redacted, resolve::generated_key};
 
 use crate::{
-    apply::{Decision, Owner, decide},
+    apply::{Decision, Owner, decide, is_terminating},
     child_kind::ChildKind,
     children::{Applied, Observed, version},
     context::Context,
@@ -61,6 +61,13 @@ impl Keys {
 pub struct Error {
     secret: String,
     source: kube::Error,
+}
+
+impl Error {
+    /// Whether the namespace is being removed.
+    pub fn is_terminating(&self) -> bool {
+        matches!(&self.source, kube::Error::Api(status) if is_terminating(status))
+    }
 }
 
 /// Makes the keys that are missing, and adds them to `contents`, which has what was looked up before. A failure for one

@@ -77,7 +77,10 @@ pub async fn apply(context: &Context, parent: &Parent<'_>, plan: &Plan) -> Resul
     for endpoint in &plan.inline {
         match inline(context, parent, endpoint).await {
             Ok(()) => {}
-            Err(error @ (ApplyError::Refused { .. } | ApplyError::Conflict { .. })) => {
+            Err(ApplyError::Conflict { name, .. }) => {
+                obstacle.get_or_insert(Obstacle::Refused(inline_taken(&name)));
+            }
+            Err(error @ ApplyError::Refused { .. }) => {
                 obstacle.get_or_insert(Obstacle::Refused(Refusal::new(accepted::INVALID, error.to_string())));
             }
             Err(error) => return Err(error),
@@ -95,6 +98,13 @@ pub async fn apply(context: &Context, parent: &Parent<'_>, plan: &Plan) -> Resul
 fn taken(kind: ChildKind, name: &str) -> Refusal {
     let message = format!(
         "{kind} {name:?} exists and does not belong to this Webhook; delete or rename it, or create the Webhook under another name"
+    );
+    Refusal::new(accepted::NAME_CONFLICT, message)
+}
+
+fn inline_taken(name: &str) -> Refusal {
+    let message = format!(
+        "spec.endpoints: WebhookEndpoint {name:?} exists and does not belong to this Webhook; rename one of the two"
     );
     Refusal::new(accepted::NAME_CONFLICT, message)
 }

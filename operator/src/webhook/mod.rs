@@ -68,6 +68,17 @@ pub enum Error {
     Json(#[from] serde_json::Error),
 }
 
+impl Error {
+    /// Whether something could not be made because the namespace is being removed.
+    fn is_terminating(&self) -> bool {
+        match self {
+            Self::Apply(error) => matches!(error, ApplyError::Terminating { .. }),
+            Self::SigningKey(error) => error.is_terminating(),
+            Self::Dereference(_) | Self::Status(_) | Self::Json(_) => false,
+        }
+    }
+}
+
 /// Reconciles. An error is tried again after a growing wait.
 pub async fn reconcile(guarded: Arc<DeserializeGuard<Webhook>>, context: Arc<Context>) -> Result<Action, Error> {
     let key = Key::of(&*guarded);
@@ -86,7 +97,13 @@ pub async fn reconcile(guarded: Arc<DeserializeGuard<Webhook>>, context: Arc<Con
     }
     let result = steps(&key, webhook, &context).await;
     lock(&context.reconciled).insert(key.clone(), Instant::now());
-    let satisfied = result?;
+    let satisfied = match result {
+        Err(error) if error.is_terminating() => {
+            tracing::debug!(webhook = %key, %error, "left alone");
+            true
+        }
+        result => result?,
+    };
     if satisfied {
         context.webhook_failures.forget(&key);
         return Ok(Action::await_change());

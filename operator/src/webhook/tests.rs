@@ -165,6 +165,29 @@ async fn a_name_that_is_taken_leaves_everything_as_it_was_and_is_told() {
 }
 
 #[tokio::test]
+async fn an_inline_endpoint_whose_name_is_taken_is_a_name_conflict() {
+    let mut world = World::new();
+    world.webhook(
+        &json!({"endpoints": [{"name": "aunt", "target": {"url": "https://aunt.example/post"}}]}),
+        &Value::Null,
+    );
+    let path = "/apis/posthaste.dev/v1alpha1/namespaces/mail/webhookendpoints/letters-aunt";
+    world.cluster.put(
+        path,
+        json!({
+            "apiVersion": "posthaste.dev/v1alpha1", "kind": "WebhookEndpoint",
+            "metadata": {"name": "letters-aunt", "namespace": "mail", "uid": "x"},
+        }),
+    );
+    world.reconcile().await;
+    let webhook = world.cluster.get("/apis/posthaste.dev/v1alpha1/namespaces/mail/webhooks/letters").unwrap();
+    let conditions = webhook["status"]["conditions"].as_array().unwrap();
+    let accepted = conditions.iter().find(|condition| condition["type"] == "Accepted").unwrap();
+    assert_eq!((&accepted["status"], &accepted["reason"]), (&json!("False"), &json!("NameConflict")));
+    assert!(accepted["message"].as_str().unwrap().contains("letters-aunt"), "{accepted}");
+}
+
+#[tokio::test]
 async fn a_key_that_exists_is_never_made_again() {
     let mut world = World::new();
     world.webhook(&json!({}), &Value::Null);

@@ -114,8 +114,8 @@ fn container(parent: &Parent, settings: &Settings, resources: Option<ResourceReq
         }]),
         resources: Some(resources.unwrap_or_else(default_resources)),
         security_context: Some(container_security()),
-        // A long journal is read before the process answers: five minutes.
-        startup_probe: Some(probe("/healthz", 1, 300)),
+        // No startup probe: the process answers /healthz before it reads its journal, however long that is, and is ready
+        // after it.
         liveness_probe: Some(probe("/healthz", 10, 6)),
         readiness_probe: Some(probe("/readyz", 2, 2)),
         ..Container::default()
