@@ -191,6 +191,12 @@ impl Journal {
         read(&self.inner.state, seq)
     }
 
+    /// How many bytes [`Self::read`] would have to read for an event: its content and the list of its endpoints. `None`
+    /// when it would return `None`. Cheap.
+    pub fn stored_bytes(&self, seq: Seq) -> Option<usize> {
+        look(&self.inner.state).events.get(seq).map(|event| event.length as usize)
+    }
+
     /// The counts of an endpoint. `None` when it is not known.
     pub fn stats(&self, ordinal: Ordinal) -> Option<EndpointStats> {
         look(&self.inner.state).endpoints.get(ordinal).map(|endpoint| endpoint.stats.clone())

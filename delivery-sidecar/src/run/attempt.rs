@@ -8,6 +8,7 @@ use posthaste_delivery_config::WebhookConfig;
 use posthaste_journal::{self as journal, Failure, Journal, Seq};
 use tokio::{task::spawn_blocking, time::sleep};
 
+use super::memory::Memory;
 use crate::{
     endpoint::Endpoint,
     event::Event,
@@ -18,6 +19,8 @@ use crate::{
 
 /// A disk that cannot be read is asked again after this time. The attempt is not counted, because none was made.
 const READ_AGAIN: Duration = Duration::from_secs(1);
+/// How often an event is in memory during an attempt: as it is kept, and as the body that is sent.
+const COPIES: usize = 2;
 
 /// What an attempt needs, all of the moment at which it begins.
 pub struct Context {
@@ -29,6 +32,8 @@ pub struct Context {
     pub sender: Arc<Sender>,
     /// Has the event, if it is not at hand.
     pub journal: Journal,
+    /// Room for it.
+    pub memory: Memory,
     /// Counts it.
     pub metrics: Metrics,
 }
@@ -36,19 +41,27 @@ pub struct Context {
 /// What came of an attempt.
 #[derive(Debug)]
 pub struct Attempted {
-    /// The event; `None` when it could not be had.
-    pub event: Option<Arc<Event>>,
+    /// Id of the event; `None` when it could not be had. Not the event itself, whose room is free again.
+    pub event_id: Option<String>,
     /// The verdict.
     pub verdict: Verdict,
 }
 
 /// Makes an attempt.
 pub async fn attempt(start: Start, context: Context) -> Attempted {
-    let event = match start.event {
+    let bytes = context.journal.stored_bytes(start.seq).unwrap_or(0).saturating_mul(COPIES);
+    let (at_hand, _room) = if let Some(room) = context.memory.room_now(bytes) {
+        (start.event, room)
+    } else {
+        // Who waits must hold no event: it is read from the journal when there is room for it.
+        drop(start.event);
+        (None, context.memory.room(bytes).await)
+    };
+    let event = match at_hand {
         Some(event) => event,
         None => match read(&context.journal, start.seq).await {
             Ok(event) => Arc::new(event),
-            Err(message) => return Attempted { event: None, verdict: unreadable(message) },
+            Err(message) => return Attempted { event_id: None, verdict: unreadable(message) },
         },
     };
     let report = {
@@ -66,7 +79,7 @@ pub async fn attempt(start: Start, context: Context) -> Attempted {
     let name = &context.endpoint.name;
     AttemptFinished { endpoint: name, event_id: &event.id, attempt: start.attempt, report: &report }
         .emit(&context.metrics);
-    Attempted { event: Some(event), verdict: report.verdict }
+    Attempted { event_id: Some(event.id.clone()), verdict: report.verdict }
 }
 
 /// The event from the journal; an error is one that stays.

@@ -14,10 +14,11 @@ use tokio::{
 };
 
 use super::{
-    backlog::Backlog,
+    backlog::{Backlog, Waiting},
     configurator::{Configurator, InForce, tell_loaded},
     engine_task::{EngineTask, Message, Parts},
     intake::Intake,
+    memory::Memory,
     open::{self, Opened},
 };
 use crate::{
@@ -32,7 +33,11 @@ use crate::{
 };
 
 /// Events that may wait between journal and engine before producers are slowed down.
-const BACKLOG: usize = 8_192;
+const BACKLOG_EVENTS: usize = 8_192;
+/// Their bytes.
+const BACKLOG_BYTES: usize = 32 << 20;
+/// Bytes of events that attempts have in hand, bodies included.
+const ATTEMPT_BYTES: u32 = 48 << 20;
 /// Bytes of events that are kept in memory for their first attempts.
 const CACHE_BYTES: usize = 32 << 20;
 /// Time for what is in progress when the process is asked to stop. Kubernetes gives 30 s in all by default.
@@ -96,11 +101,11 @@ impl Delivery {
         let accepting = readiness.latch("journal", "not open yet");
         let running = readiness.latch("ingest", "not started yet");
         let (outbox, inbox) = mpsc::unbounded_channel();
-        let backlog = Backlog::new(BACKLOG);
+        let backlog = Backlog::new(Waiting { events: BACKLOG_EVENTS, bytes: BACKLOG_BYTES });
         let on_commit = {
             let (outbox, backlog) = (outbox.clone(), backlog.clone());
             move |committed: Vec<Committed>| {
-                backlog.add(committed.len());
+                backlog.add(Waiting::of(&committed));
                 // Nobody listens when the process is about to end; the event is then delivered by the next one.
                 let _ = outbox.send(Message::Committed(committed));
             }
@@ -129,6 +134,7 @@ impl Delivery {
             inbox,
             outbox: outbox.clone(),
             backlog: backlog.clone(),
+            memory: Memory::new(ATTEMPT_BYTES),
             journal: journal.clone(),
             board: Arc::clone(&board),
             accepting,

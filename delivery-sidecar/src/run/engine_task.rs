@@ -14,8 +14,9 @@ use tokio::{
 
 use super::{
     attempt::{self, Attempted, Context},
-    backlog::Backlog,
+    backlog::{Backlog, Waiting},
     clock::now_ms,
+    memory::Memory,
     showing::Showing,
     views::next_key_expiry_ms,
 };
@@ -69,6 +70,8 @@ pub struct Parts {
     pub outbox: mpsc::UnboundedSender<Message>,
     /// Events that are synced and not taken yet.
     pub backlog: Backlog,
+    /// Room for the events of attempts.
+    pub memory: Memory,
     /// Has the events and takes the outcomes.
     pub journal: Journal,
     /// Where the reporter looks.
@@ -90,6 +93,7 @@ pub struct EngineTask {
     inbox: mpsc::UnboundedReceiver<Message>,
     outbox: mpsc::UnboundedSender<Message>,
     backlog: Backlog,
+    memory: Memory,
     journal: Journal,
     recorder: Recorder,
     showing: Showing,
@@ -108,14 +112,27 @@ pub struct EngineTask {
 impl EngineTask {
     /// Puts the first configuration in force. When this returns, the reporter has all views.
     pub async fn new(parts: Parts) -> Self {
-        let Parts { engine, has_work, inbox, outbox, backlog, journal, board, accepting, metrics, snapshot, sender } =
-            parts;
+        let Parts {
+            engine,
+            has_work,
+            inbox,
+            outbox,
+            backlog,
+            memory,
+            journal,
+            board,
+            accepting,
+            metrics,
+            snapshot,
+            sender,
+        } = parts;
         let mut task = Self {
             engine,
             had_work: has_work,
             inbox,
             outbox,
             backlog,
+            memory,
             recorder: Recorder::new(journal.clone(), metrics.clone()),
             showing: Showing::new(Arc::clone(&board), journal.clone()),
             journal,
@@ -163,7 +180,7 @@ impl EngineTask {
     async fn take(&mut self, message: Message) {
         match message {
             Message::Committed(events) => {
-                self.backlog.take(events.len());
+                self.backlog.take(Waiting::of(&events));
                 for Committed { seq, accepted_ms, deliveries, payload } in events {
                     self.had_work |= !deliveries.is_empty();
                     // An event that cannot be decoded fails at its attempt.
@@ -171,9 +188,9 @@ impl EngineTask {
                     self.handle(Input::Committed { seq, accepted_ms, deliveries, event }, None).await;
                 }
             }
-            Message::Finished(ordinal, seq, Attempted { event, verdict }) => {
+            Message::Finished(ordinal, seq, Attempted { event_id, verdict }) => {
                 let input = Input::Finished { ordinal, seq, ended_ms: now_ms(), verdict };
-                self.handle(input, event.as_deref().map(|event| event.id.as_str())).await;
+                self.handle(input, event_id.as_deref()).await;
             }
             Message::Configure(snapshot, sender) => self.configure(snapshot, sender).await,
             Message::Flushed(result) => self.showing.flushed(&result),
@@ -231,6 +248,7 @@ impl EngineTask {
             webhook: Arc::clone(&self.snapshot.webhook),
             sender: Arc::clone(&self.sender),
             journal: self.journal.clone(),
+            memory: self.memory.clone(),
             metrics: self.metrics.clone(),
         };
         let outbox = self.outbox.clone();

@@ -8,6 +8,7 @@ mod configurator;
 mod delivery;
 mod engine_task;
 mod intake;
+mod memory;
 mod open;
 mod showing;
 #[cfg(test)]
