@@ -165,7 +165,7 @@ impl Delivery {
         });
         let limits = serve::Limits { grace: INGEST_GRACE, ..serve::Limits::default() };
         let ingest = tokio::spawn(serve::serve(listener, router, limits, stop_ingest));
-        let configurator = tokio::spawn(configurator.follow(configurations, in_force, outbox.clone(), board));
+        let configurator = tokio::spawn(configurator.follow(configurations, in_force, outbox.clone()));
         running.set();
         Ok(Some(Self {
             address,
