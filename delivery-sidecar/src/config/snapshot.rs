@@ -97,11 +97,6 @@ impl Snapshot {
         self.entries.values()
     }
 
-    /// The endpoint of that UID.
-    pub fn by_uid(&self, uid: &str) -> Option<&Arc<Entry>> {
-        self.entries.get(uid)
-    }
-
     /// The endpoint of that number.
     pub fn by_ordinal(&self, ordinal: Ordinal) -> Option<&Arc<Entry>> {
         self.by_ordinal.get(&ordinal)
@@ -190,7 +185,7 @@ mod tests {
         let mut bad = Written { generation: 2, ..endpoint("a") };
         bad.target.url = Redacted::new("ftp://a.example");
         let second = Snapshot::new(&loaded(std::slice::from_ref(&bad)), Some(&first), ordinal);
-        let entry = second.by_uid("uid-a").unwrap();
+        let entry = second.by_ordinal(A).unwrap();
         assert_eq!(entry.running.as_ref().unwrap().generation, 1);
         assert!(entry.config_error().is_some());
         let fresh = Snapshot::new(&loaded(&[bad]), None, ordinal);

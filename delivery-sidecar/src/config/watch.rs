@@ -83,7 +83,7 @@ pub async fn follow(
                 // Before the first configuration, whoever looks at readiness wants to know at once.
                 if !transient || delay >= PATIENCE || state.borrow().loaded.is_none() {
                     let error = error.to_string();
-                    ConfigurationRefused { error: &error }.emit(metrics);
+                    ConfigurationRefused { error: &error, runs: state.borrow().loaded.is_some() }.emit(metrics);
                     state.send_if_modified(|state| {
                         let changed = state.error.as_ref() != Some(&error);
                         state.error = Some(error);

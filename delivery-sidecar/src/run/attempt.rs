@@ -50,13 +50,12 @@ pub struct Attempted {
 /// Makes an attempt.
 pub async fn attempt(start: Start, context: Context) -> Attempted {
     let bytes = context.journal.stored_bytes(start.seq).unwrap_or(0).saturating_mul(COPIES);
-    let (at_hand, _room) = match context.memory.room_now(bytes) {
-        Some(room) => (start.event, room),
+    let (at_hand, _room) = if let Some(room) = context.memory.room_now(bytes) {
+        (start.event, room)
+    } else {
         // Who waits must hold no event: it is read from the journal when there is room for it.
-        None => {
-            drop(start.event);
-            (None, context.memory.room(bytes).await)
-        }
+        drop(start.event);
+        (None, context.memory.room(bytes).await)
     };
     let event = match at_hand {
         Some(event) => event,

@@ -54,15 +54,24 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     let admin = tokio::spawn(serve::serve(admin, admin_router, serve::Limits::default(), stop_admin));
 
     let client = Client::try_default().await.context("cannot find the API server")?;
-    let (state_sender, mut state) = watch::channel(State::default());
-    let watch = tokio::spawn({
+    let (state_sender, state) = watch::channel(State::default());
+    let mut watch = tokio::spawn({
         let source = KubeSource::new(client.clone(), &options.namespace, &options.webhook);
         let metrics = metrics.clone();
         async move { config::follow(config::watch_index(&source), &source, &state_sender, &metrics).await }
     });
-    if let Some(loaded) = first(&mut state, &configured, &shutdown).await {
+    let work = async {
+        let Some(loaded) = first(&mut state.clone(), &configured, &shutdown).await else { return Ok(()) };
         let observed = Observed { metrics, report_metrics, readiness };
-        deliver(options, client, loaded, state, observed, &shutdown).await?;
+        deliver(options, client, loaded, state, observed, &shutdown).await
+    };
+    tokio::select! {
+        result = Box::pin(work) => result?,
+        // Without it the old configuration would stay in force, and nobody would know.
+        ended = &mut watch => match ended {
+            Ok(()) => anyhow::bail!("the watch of the configuration has ended"),
+            Err(error) => anyhow::bail!("the watch of the configuration has failed: {error}"),
+        },
     }
     watch.abort();
     signal.abort();
@@ -83,7 +92,11 @@ async fn first(state: &mut watch::Receiver<State>, configured: &Latch, shutdown:
             configured.unset(error);
         }
         tokio::select! {
-            changed = state.changed() => changed.ok()?,
+            changed = state.changed() => if changed.is_err() {
+                // Its writer has failed, which `run` tells.
+                shutdown.wait().await;
+                return None;
+            },
             () = shutdown.wait() => return None,
         }
     }

@@ -15,7 +15,6 @@ use super::engine_task::Message;
 use crate::{
     config::{Loaded, Snapshot, State},
     ingest,
-    report::{Board, WebhookView},
     send::{Sender, SetupError},
     telemetry::{
         Metrics,
@@ -112,7 +111,6 @@ impl Configurator {
         mut state: watch::Receiver<State>,
         in_force: InForce,
         engine: mpsc::UnboundedSender<Message>,
-        board: Arc<Board>,
     ) {
         let mut current: Option<Arc<Loaded>> = None;
         while state.changed().await.is_ok() {
@@ -124,12 +122,8 @@ impl Configurator {
                 current = Some(loaded);
             }
             if let Some(error) = error {
-                let snapshot = in_force.snapshot.load();
-                board.webhook(WebhookView {
-                    generation: snapshot.webhook.generation,
-                    revision: Arc::clone(&snapshot.revision),
-                    config_error: Some(error),
-                });
+                // The same way as configurations, so that one that comes before cannot be shown after it.
+                let _ = engine.send(Message::ConfigurationRefused(error));
             }
         }
     }

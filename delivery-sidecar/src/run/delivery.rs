@@ -9,7 +9,7 @@ use posthaste_journal::{Committed, Journal};
 use tokio::{
     net::TcpListener,
     sync::{mpsc, oneshot, watch},
-    task::JoinHandle,
+    task::{JoinError, JoinHandle},
     time::{Instant, timeout},
 };
 
@@ -78,7 +78,8 @@ pub struct Delivery {
     ingest: JoinHandle<usize>,
     engine: mpsc::UnboundedSender<Message>,
     engine_task: JoinHandle<usize>,
-    configurator: JoinHandle<()>,
+    /// `None` once it has ended because no configuration follows.
+    configurator: Option<JoinHandle<()>>,
     reporter_trigger: Trigger,
     reporter: JoinHandle<()>,
 }
@@ -165,7 +166,7 @@ impl Delivery {
         });
         let limits = serve::Limits { grace: INGEST_GRACE, ..serve::Limits::default() };
         let ingest = tokio::spawn(serve::serve(listener, router, limits, stop_ingest));
-        let configurator = tokio::spawn(configurator.follow(configurations, in_force, outbox.clone(), board));
+        let configurator = tokio::spawn(configurator.follow(configurations, in_force, outbox.clone()));
         running.set();
         Ok(Some(Self {
             address,
@@ -175,7 +176,7 @@ impl Delivery {
             ingest,
             engine: outbox,
             engine_task,
-            configurator,
+            configurator: Some(configurator),
             reporter_trigger,
             reporter,
         }))
@@ -198,6 +199,7 @@ impl Delivery {
             ended = &mut self.ingest => ("ingest", ended.map(drop)),
             ended = &mut self.engine_task => ("engine", ended.map(drop)),
             ended = &mut self.reporter => ("reporter", ended),
+            error = failed(&mut self.configurator) => ("configurator", Err(error)),
         };
         match ended {
             Ok(()) => anyhow::anyhow!("the {part} has ended"),
@@ -209,7 +211,9 @@ impl Delivery {
     /// closes the journal. What is not delivered waits in the journal.
     pub async fn stop(self) {
         self.running.unset("stopping");
-        self.configurator.abort();
+        if let Some(configurator) = self.configurator {
+            configurator.abort();
+        }
         self.ingest_trigger.start();
         let _ = self.engine.send(Message::Drain(Instant::now() + GRACE));
         // A part that failed has been reported, or is about to be by the panic itself.
@@ -234,5 +238,38 @@ impl Delivery {
         if let Err(error) = self.journal.close().await {
             tracing::warn!(%error, "the journal could not be closed; what was acknowledged is safe");
         }
+    }
+}
+
+/// Ends when the task fails; one that ends by itself is done, which is no fault. Cancel safe.
+async fn failed(task: &mut Option<JoinHandle<()>>) -> JoinError {
+    if let Some(running) = task {
+        match running.await {
+            Ok(()) => *task = None,
+            Err(error) => return error,
+        }
+    }
+    std::future::pending().await
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_task_that_panics_is_a_fault_and_one_that_ends_is_not() {
+        let mut panics = Some(tokio::spawn(async { panic!("on purpose") }));
+        assert!(failed(&mut panics).await.is_panic());
+        let ends = tokio::spawn(async {});
+        while !ends.is_finished() {
+            tokio::task::yield_now().await;
+        }
+        let mut ends = Some(ends);
+        for _ in 0..2 {
+            assert!(failed(&mut ends).now_or_never().is_none());
+        }
+        assert!(ends.is_none());
     }
 }

@@ -48,6 +48,8 @@ pub enum Message {
     Finished(Ordinal, Seq, Attempted),
     /// Another configuration is in force, with this sender.
     Configure(Arc<Snapshot>, Arc<Sender>),
+    /// A newer configuration than that in force cannot be used, for this reason.
+    ConfigurationRefused(String),
     /// The outcomes behind the next views are synced, or could not be.
     Flushed(Result<(), Error>),
     /// The journal took no events.
@@ -193,6 +195,7 @@ impl EngineTask {
                 self.handle(input, event_id.as_deref()).await;
             }
             Message::Configure(snapshot, sender) => self.configure(snapshot, sender).await,
+            Message::ConfigurationRefused(error) => self.showing.refused(&self.snapshot, error),
             Message::Flushed(result) => self.showing.flushed(&result),
             Message::Refused => self.look_at_journal(),
             Message::Drain(until) => {

@@ -62,11 +62,7 @@ impl Showing {
 
     /// Another configuration is in force: all views change, and those of endpoints that it does not run go.
     pub fn configured(&mut self, snapshot: &Snapshot) {
-        self.board.webhook(WebhookView {
-            generation: snapshot.webhook.generation,
-            revision: Arc::clone(&snapshot.revision),
-            config_error: None,
-        });
+        self.webhook(snapshot, None);
         let running = snapshot.entries().filter(|entry| !entry.parked);
         let running: HashSet<Arc<str>> = running.map(|entry| Arc::clone(&entry.loaded.uid)).collect();
         for uid in self.shown.difference(&running) {
@@ -74,6 +70,16 @@ impl Showing {
         }
         self.shown = running;
         self.all_changed(snapshot);
+    }
+
+    /// A newer configuration than `snapshot` cannot be used.
+    pub fn refused(&self, snapshot: &Snapshot, error: String) {
+        self.webhook(snapshot, Some(error));
+    }
+
+    fn webhook(&self, snapshot: &Snapshot, config_error: Option<String>) {
+        let (generation, revision) = (snapshot.webhook.generation, Arc::clone(&snapshot.revision));
+        self.board.webhook(WebhookView { generation, revision, config_error });
     }
 
     /// All views have changed.

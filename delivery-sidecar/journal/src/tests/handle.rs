@@ -39,6 +39,8 @@ async fn on_a_real_disk_too() {
     assert_eq!(pending, (31..=40).collect::<Vec<_>>());
     assert_eq!(journal.read(31).unwrap().unwrap().payload, event(500, &[]).payload);
     assert_eq!(journal.read(3).unwrap(), None);
+    assert!(journal.stored_bytes(31).unwrap() >= 500);
+    assert_eq!(journal.stored_bytes(3), None);
 }
 
 #[tokio::test]

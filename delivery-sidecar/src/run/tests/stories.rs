@@ -6,7 +6,7 @@ use http::StatusCode;
 use posthaste_crds::v1alpha1::{EndpointDeliveryStatus, WebhookEndpointStatus};
 
 use super::{Configuration, Process, endpoint_at};
-use crate::{report::MemorySink, run::testing::Receiver};
+use crate::{config::State, report::MemorySink, run::testing::Receiver};
 
 fn status(sink: &Arc<MemorySink>, name: &str) -> WebhookEndpointStatus {
     sink.endpoints().remove(name).unwrap_or_else(|| panic!("{name} was not reported"))
@@ -201,6 +201,22 @@ async fn an_absent_endpoint_keeps_its_deliveries_and_a_deleted_one_does_not() {
     assert_eq!(received.iter().map(|received| received.id.as_str()).collect::<BTreeSet<_>>().len(), 3);
     process.stop().await;
     assert!(deleted.received().iter().all(|received| received.id == "three"), "{:?}", deleted.received());
+}
+
+#[tokio::test]
+async fn an_error_that_comes_together_with_a_configuration_is_shown() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut configuration = Configuration::new(Vec::new());
+    let process = Process::start(directory.path(), &configuration).await;
+    configuration.webhook.generation = 2;
+    let loaded = Some(configuration.load().await);
+    process.configurations.send_replace(State { loaded, error: Some("chunk 7 is not there".to_owned()) });
+    // Shown last, whatever was shown in between.
+    while !format!("{:?}", process.sink.webhook()).contains("chunk 7 is not there") {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let sink = process.stop().await;
+    assert!(format!("{:?}", sink.webhook()).contains("chunk 7 is not there"));
 }
 
 #[tokio::test]

@@ -28,17 +28,23 @@ impl ConfigurationLoaded<'_> {
     }
 }
 
-/// A configuration cannot be used; the one before still runs.
+/// A configuration cannot be used; the one before, if there is one, still runs.
 #[derive(Debug)]
 pub struct ConfigurationRefused<'a> {
     /// Why.
     pub error: &'a str,
+    /// There is one before.
+    pub runs: bool,
 }
 
 impl ConfigurationRefused<'_> {
     /// Logs and counts it.
     pub fn emit(&self, metrics: &Metrics) {
         metrics.loads.get_or_create(&ByResult { result: LoadResult::Refused }).inc();
-        warn!(error = self.error, "configuration cannot be used; the one before still runs");
+        if self.runs {
+            warn!(error = self.error, "configuration cannot be used; the one before still runs");
+        } else {
+            warn!(error = self.error, "configuration cannot be used; nothing is taken in before there is one that can");
+        }
     }
 }
