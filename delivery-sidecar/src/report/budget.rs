@@ -84,7 +84,7 @@ impl Backoff {
         }
     }
 
-    /// An answer was good, after `elapsed`. One that was [`SLOW`] lengthens the pause, but not beyond five times what
+    /// An answer was good, after `elapsed`. One that was `SLOW` lengthens the pause, but not beyond five times what
     /// it took: a server that is always slow still gets a sixth of our time.
     pub fn answered(&mut self, now: Duration, elapsed: Duration, jitter: f64) {
         if elapsed >= SLOW {
