@@ -8,6 +8,7 @@ use std::{
 };
 
 use anyhow::{Context, ensure};
+use tokio::task::spawn_blocking;
 
 use crate::{event::EVENT_BYTES, stats::Latencies};
 
@@ -15,9 +16,13 @@ const MOST_SYNCS: usize = 1_000;
 const MOST_TIME: Duration = Duration::from_secs(5);
 
 /// How long it takes to append one KiB to a file in this directory and sync it, by `fdatasync` as the journal does.
-pub fn sync_times(directory: &Path) -> anyhow::Result<Latencies> {
+pub async fn sync_times(directory: &Path) -> anyhow::Result<Latencies> {
     let path = directory.join("sync-times");
-    let mut file = fs::File::create(&path)?;
+    spawn_blocking(move || measure(&path)).await?
+}
+
+fn measure(path: &Path) -> anyhow::Result<Latencies> {
+    let mut file = fs::File::create(path)?;
     let (begin, mut times) = (Instant::now(), Vec::with_capacity(MOST_SYNCS));
     while times.len() < MOST_SYNCS && begin.elapsed() < MOST_TIME {
         let start = Instant::now();
@@ -25,7 +30,7 @@ pub fn sync_times(directory: &Path) -> anyhow::Result<Latencies> {
         file.sync_data()?;
         times.push(start.elapsed());
     }
-    fs::remove_file(&path)?;
+    fs::remove_file(path)?;
     Ok(Latencies::new(times))
 }
 

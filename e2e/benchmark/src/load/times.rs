@@ -18,6 +18,7 @@ pub struct Times {
     due: Vec<AtomicU64>,
     accepted: Vec<AtomicU64>,
     received: Mutex<Vec<Receipt>>,
+    fan_out: usize,
     most: usize,
 }
 
@@ -38,6 +39,7 @@ impl Times {
             due: zeros(),
             accepted: zeros(),
             received: Mutex::new(Vec::with_capacity(most)),
+            fan_out,
             most,
         }
     }
@@ -62,14 +64,21 @@ impl Times {
         }
     }
 
-    /// How many have arrived.
-    pub fn receipts(&self) -> usize {
-        self.received.lock().unwrap_or_else(PoisonError::into_inner).len()
+    /// How many have not arrived yet.
+    pub fn missing(&self) -> usize {
+        self.most - self.received.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
 
-    /// How many will arrive if none is lost.
-    pub fn expected(&self) -> usize {
-        self.most
+    /// Counts all that is missing as if it arrived now.
+    pub fn give_up(&self) {
+        let at = self.begin.elapsed();
+        let mut received = self.received.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut missing = vec![self.fan_out; self.due.len()];
+        for receipt in &*received {
+            missing[receipt.index] = missing[receipt.index].saturating_sub(1);
+        }
+        let missing = missing.into_iter().enumerate();
+        received.extend(missing.flat_map(|(index, count)| std::iter::repeat_n(Receipt { index, at }, count)));
     }
 
     /// From the time at which events were due, which counts what they waited for a free connection too. Of the events
@@ -119,8 +128,21 @@ mod tests {
         for number in [9, 10, 11, 12] {
             times.received(number);
         }
-        assert_eq!((times.receipts(), times.expected()), (2, 2));
+        assert_eq!(times.missing(), 0);
         assert!(times.since_due(Duration::ZERO).percentile_ms(100) > 0.0);
         assert!(times.since_due(Duration::from_secs(1)).percentile_ms(100) < f64::EPSILON);
+    }
+
+    #[test]
+    fn what_is_missing_counts_as_late() {
+        let times = Times::new(0, 2, 2);
+        for number in [0, 0, 1] {
+            times.received(number);
+        }
+        assert_eq!(times.missing(), 1);
+        times.give_up();
+        assert_eq!(times.missing(), 0);
+        let longest = times.received.lock().unwrap().last().copied().unwrap();
+        assert_eq!(longest.index, 1);
     }
 }

@@ -1,8 +1,11 @@
 //! Deliveries a second, as a part of what the bare loop does before and after.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use tokio::task::spawn_blocking;
+use anyhow::Context;
 
 use super::{Bench, EVENT_TYPE, healthy};
 use crate::{
@@ -10,7 +13,7 @@ use crate::{
     event::Template,
     load::{CONNECTIONS, Closed, Numbers, Saturation, bare_loop},
     report::{Measured, Target},
-    sidecar::{Endpoint, KEY, Stream},
+    sidecar::{Endpoint, KEY, Process, Stream},
     stats::{Latencies, mean},
 };
 
@@ -31,11 +34,33 @@ struct Shape {
 /// What was measured.
 #[derive(Debug)]
 pub struct Throughput {
-    bare: f64,
+    /// The bare loop before and after.
+    bare: [f64; 2],
     saturation: Saturation,
+    /// CPU time that a delivery costs the sidecar.
     cpu_ms: f64,
+    /// Who used how many cores. What is missing to all that there are was idle, or waited for the disk.
+    cores: Cores,
     verified: usize,
-    syncs: Latencies,
+    /// Before and after.
+    syncs: [Latencies; 2],
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Cores {
+    sidecar: f64,
+    /// Producers and receivers.
+    benchmark: f64,
+    /// The measurement's noise.
+    others: f64,
+}
+
+/// CPU time until a moment.
+struct Used {
+    at: Instant,
+    sidecar: Duration,
+    benchmark: Duration,
+    all: Duration,
 }
 
 /// One endpoint gets as many attempts in flight as the producer has connections: with fewer, it would be measured how
@@ -53,14 +78,16 @@ const BATCHES: Shape = Shape { name: "batches", connections: 8, batch: 100, ..ON
 
 pub async fn one_to_one(bench: &Bench) -> anyhow::Result<Measured> {
     let measured = measure(bench, &ONE_TO_ONE).await?;
-    let (p50, p99) = (measured.syncs.percentile_ms(50), measured.syncs.percentile_ms(99));
-    let most = f64::from(u32::try_from(CONNECTIONS)?) / p50 * 1e3;
-    let report = report(&measured, 0.25);
-    Ok(report.beside("fdatasync p50", p50, "ms").beside("fdatasync p99", p99, "ms").beside(
-        "most synced events of 32 producers (32 / p50)",
-        most,
-        "a second",
-    ))
+    let mut report = report(&measured, 0.25);
+    for (when, syncs) in ["before", "after"].into_iter().zip(&measured.syncs) {
+        let p50 = syncs.percentile_ms(50);
+        let most = f64::from(u32::try_from(CONNECTIONS)?) / p50 * 1e3;
+        report = report
+            .beside(format!("fdatasync {when}, p50"), p50, "ms")
+            .beside(format!("fdatasync {when}, p99"), syncs.percentile_ms(99), "ms")
+            .beside(format!("32 producers could have synced at most, by the p50 {when}"), most, "a second");
+    }
+    Ok(report)
 }
 
 pub async fn fan_out(bench: &Bench) -> anyhow::Result<Measured> {
@@ -83,12 +110,16 @@ pub async fn cpu(bench: &Bench) -> anyhow::Result<Measured> {
 
 #[expect(clippy::cast_precision_loss, reason = "figures for people")]
 fn report(measured: &Throughput, least: f64) -> Measured {
-    let Throughput { bare, saturation, cpu_ms, verified, .. } = measured;
+    let Throughput { bare, saturation, cpu_ms, cores, verified, .. } = measured;
     Measured::default()
-        .check("deliveries", saturation.rate / bare, OF_BARE, Target::AtLeast(least))
+        .check("deliveries", saturation.rate / mean(bare), OF_BARE, Target::AtLeast(least))
         .beside("deliveries", saturation.rate, "a second")
-        .beside("bare loop", *bare, "a second")
+        .beside("bare loop before", bare[0], "a second")
+        .beside("bare loop after", bare[1], "a second")
         .beside("CPU per delivery", *cpu_ms, "ms")
+        .beside("cores used by the sidecar", cores.sidecar, "")
+        .beside("cores used by producers and receivers", cores.benchmark, "")
+        .beside("cores used by other processes", cores.others, "")
         .beside("duplicates", saturation.duplicates as f64, "")
         .beside("signatures verified", *verified as f64, "")
 }
@@ -101,8 +132,7 @@ async fn measure(bench: &Bench, shape: &Shape) -> anyhow::Result<Throughput> {
         .map(|receiver| Endpoint { concurrency: shape.concurrency, ..Endpoint::new(receiver.address(), EVENT_TYPE) });
     let sidecar = bench.start(shape.name, &Stream { endpoints: endpoints.collect() }).await?;
     let process = sidecar.process()?;
-    let directory = bench.directory.clone();
-    let syncs = spawn_blocking(move || disk::sync_times(&directory)).await??;
+    let syncs_before = disk::sync_times(&bench.directory).await?;
 
     let bare_time = bench.seconds(4, 1);
     let before = bare_loop(receivers[0].address(), bare_time).await?;
@@ -117,21 +147,45 @@ async fn measure(bench: &Bench, shape: &Shape) -> anyhow::Result<Throughput> {
         fan_out: shape.endpoints.into(),
         under_way: shape.under_way,
     };
-    let mut cpu = Vec::new();
+    let mut used = Vec::new();
     let at_edges = || {
-        cpu.push(process.cpu()?);
+        used.push(Used::by(&process)?);
         Ok(())
     };
     let saturation = closed.saturate(WARM_UP, bench.seconds(12, 3), at_edges).await?;
     let verified = receipts.verify(KEY)?;
     let after = bare_loop(receivers[0].address(), bare_time).await?;
     sidecar.end().await?;
-    let used = cpu.last().zip(cpu.first()).map_or(Duration::ZERO, |(last, first)| last.saturating_sub(*first));
+    let syncs_after = disk::sync_times(&bench.directory).await?;
+    let [begin, end] = <[Used; 2]>::try_from(used).ok().context("the measured time has two edges")?;
     Ok(Throughput {
-        bare: mean(&[before, after]),
+        bare: [before, after],
         saturation,
-        cpu_ms: used.as_secs_f64() * 1e3 / saturation.deliveries as f64,
+        cpu_ms: end.sidecar.saturating_sub(begin.sidecar).as_secs_f64() * 1e3 / saturation.deliveries as f64,
+        cores: begin.cores_until(&end),
         verified,
-        syncs,
+        syncs: [syncs_before, syncs_after],
     })
+}
+
+impl Used {
+    fn by(sidecar: &Process) -> anyhow::Result<Self> {
+        Ok(Self {
+            at: Instant::now(),
+            sidecar: sidecar.cpu()?,
+            benchmark: Process::this().cpu()?,
+            all: Process::cpu_of_all()?,
+        })
+    }
+
+    fn cores_until(&self, end: &Self) -> Cores {
+        let cores = |used: fn(&Self) -> Duration| {
+            used(end).saturating_sub(used(self)).as_secs_f64() / end.at.duration_since(self.at).as_secs_f64()
+        };
+        Cores {
+            sidecar: cores(|used| used.sidecar),
+            benchmark: cores(|used| used.benchmark),
+            others: cores(|used| used.all.saturating_sub(used.sidecar + used.benchmark)),
+        }
+    }
 }

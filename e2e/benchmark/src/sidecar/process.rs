@@ -32,6 +32,18 @@ impl Process {
         Ok(Duration::from_secs(ticks) / TICKS_A_SECOND)
     }
 
+    /// CPU time that the whole machine has used, those who do not belong to the benchmark included.
+    pub fn cpu_of_all() -> anyhow::Result<Duration> {
+        let text = fs::read_to_string("/proc/stat").context("read /proc/stat")?;
+        let ticks = busy_ticks(&text).context("the first line of /proc/stat")?;
+        Ok(Duration::from_secs(ticks) / TICKS_A_SECOND)
+    }
+
+    /// This process.
+    pub fn this() -> Self {
+        Self::new(std::process::id())
+    }
+
     /// Resident memory in bytes.
     pub fn resident(&self) -> anyhow::Result<u64> {
         Ok(field(&self.read("status")?, "VmRSS:").context("VmRSS in /proc/PID/status")? << 10)
@@ -139,6 +151,14 @@ fn ticks(stat: &str) -> Option<u64> {
     Some(fields.next()?.parse::<u64>().ok()? + fields.next()?.parse::<u64>().ok()?)
 }
 
+/// All but what is idle or waits for a disk.
+fn busy_ticks(stat: &str) -> Option<u64> {
+    let numbers = stat.lines().next()?.strip_prefix("cpu ")?.split_whitespace().map(|number| number.parse().ok());
+    let ticks = numbers.collect::<Option<Vec<u64>>>()?;
+    // user, nice, system, idle, iowait, irq, softirq, steal; guests are counted as user.
+    Some(ticks.get(..3)?.iter().chain(ticks.get(5..8)?).sum())
+}
+
 fn field(text: &str, name: &str) -> Option<u64> {
     let line = text.lines().find_map(|line| line.strip_prefix(name))?;
     line.split_whitespace().next()?.parse().ok()
@@ -156,6 +176,12 @@ mod tests {
     }
 
     #[test]
+    fn the_machine_is_busy_when_it_neither_idles_nor_waits() {
+        assert_eq!(busy_ticks("cpu  1 2 4 1000 1000 8 16 32 64 128\ncpu0 9"), Some(1 + 2 + 4 + 8 + 16 + 32));
+        assert_eq!(busy_ticks("intr 1"), None);
+    }
+
+    #[test]
     fn wake_ups_are_counted_by_thread_so_that_one_that_ends_takes_nothing_away() {
         let look = |counts: &[(&str, u64)]| {
             WakeUps(counts.iter().map(|(thread, count)| (OsString::from(thread), *count)).collect())
@@ -166,9 +192,10 @@ mod tests {
 
     #[test]
     fn this_process_can_be_read() {
-        let this = Process::new(std::process::id());
+        let this = Process::this();
         let _socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         assert!(this.resident().unwrap() > 0 && this.wake_ups().is_ok() && this.cpu().is_ok());
+        assert!(Process::cpu_of_all().unwrap() > Duration::ZERO);
         assert!(this.sockets().unwrap() > 0 && this.written().is_ok());
     }
 }
