@@ -3,7 +3,7 @@
 CRD_FOLDERS := crds/yaml charts/posthaste-crds/templates
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-unit test-cluster check check-format check-lints check-docs check-generated check-charts \
+.PHONY: help demo test test-unit test-cluster bench check check-format check-lints check-docs check-generated check-charts \
 	check-dependencies check-scripts generate images cluster-up cluster-down
 
 help: ## Show this list
@@ -20,6 +20,9 @@ test-unit: ## Run the tests that need no cluster
 
 test-cluster: ## Run the tests against a real Kubernetes (Linux as root, or E2E_KUBECONFIG)
 	e2e/run
+
+bench: ## Measure speed and memory (ROW=fan-out,idle for some rows, QUICK=1 for short runs)
+	e2e/benchmark/run $(if $(ROW),--row $(ROW)) $(if $(QUICK),--quick) $(if $(DIRECTORY),--directory $(DIRECTORY))
 
 check: check-format check-lints check-docs check-generated check-charts check-dependencies check-scripts ## Run all static checks
 
