@@ -66,7 +66,7 @@ mod tests {
     #[test]
     fn the_nearest_mount_above_a_directory_decides() {
         let mounts = "22 1 254:0 / / rw - ext4 /dev/vda rw\n30 22 0:25 / /tmp rw shared:1 - tmpfs tmpfs rw\n";
-        assert_eq!(kind_of(mounts, Path::new("/work/x")), Some("ext4"));
+        assert_eq!(kind_of(mounts, Path::new("/srv/x")), Some("ext4"));
         assert_eq!(kind_of(mounts, Path::new("/tmp/x")), Some("tmpfs"));
         assert_eq!(kind_of(mounts, Path::new("/tmpx")), Some("ext4"));
     }
