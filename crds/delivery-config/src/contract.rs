@@ -290,6 +290,21 @@ pub struct DeliveryPolicy {
     pub retry: RetryPolicy,
     /// Attempts in flight to this endpoint.
     pub concurrency: u32,
+    /// When attempts pause because all fail; `None` for never.
+    #[serde(default)]
+    pub circuit_breaker: Option<CircuitBreaker>,
+}
+
+/// When attempts pause because all fail, and for how long.
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct CircuitBreaker {
+    /// After so many failed attempts in a row.
+    pub failures: u32,
+    /// For so many milliseconds, twice as long after each probe that fails.
+    pub open_for_ms: u64,
+    /// The longest pause in milliseconds.
+    pub open_for_max_ms: u64,
 }
 
 /// When failed deliveries are attempted again.

@@ -116,6 +116,7 @@ impl Snapshot {
                 url_fingerprint: endpoint.url_fingerprint,
                 suspend: entry.loaded.suspend,
                 concurrency: endpoint.delivery.concurrency.max(1),
+                circuit_breaker: endpoint.delivery.circuit_breaker,
                 retry: endpoint.delivery.retry.clone(),
             };
             Some((entry.ordinal, settings))

@@ -40,6 +40,7 @@ pub(crate) fn endpoint(name: &str) -> Endpoint {
             timeout_ms: 5_000,
             retry: RetryPolicy { schedule_ms: vec![1_000, 10_000], jitter_percent: 0 },
             concurrency: 8,
+            circuit_breaker: None,
         },
         enabled: true,
         suspend: false,

@@ -24,6 +24,7 @@ pub fn endpoint() -> Endpoint {
             timeout_ms: 15_000,
             retry: RetryPolicy { schedule_ms: vec![5_000], jitter_percent: 10 },
             concurrency: 8,
+            circuit_breaker: None,
         },
         enabled: true,
         suspend: false,

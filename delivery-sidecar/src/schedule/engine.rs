@@ -7,17 +7,15 @@ use posthaste_journal::{EndpointRecord, Ordinal, Outcome, OutcomeKind, Pending, 
 use rand::{SeedableRng, rngs::SmallRng};
 
 use super::{
+    breaker::{Breaker, Circuit},
     cache::EventCache,
+    conclude::conclude,
     gone::Gone,
     lane::{Lane, LaneSettings, Readiness, Running},
     ready::Ready,
-    retry::{self, Next},
     timers::Timers,
 };
-use crate::{
-    event::Event,
-    send::{FailureClass, Verdict},
-};
+use crate::{event::Event, send::Verdict};
 
 /// What does not change while the engine runs.
 #[derive(Clone, Copy, Debug)]
@@ -110,6 +108,8 @@ pub struct Start {
 pub struct LaneView {
     /// It answered 410 and has not changed since.
     pub gone: bool,
+    /// Whether attempts are made.
+    pub circuit: Circuit,
     /// It is in the current configuration.
     pub configured: bool,
     /// Deliveries that are not finished.
@@ -182,6 +182,7 @@ impl Engine {
             if let Some(scheduled) = self.lane_or_parked(endpoint.ordinal) {
                 scheduled.lane.gone = Gone::from_memo(&endpoint.memo);
                 scheduled.lane.failing = endpoint.stats.consecutive_failures > 0;
+                scheduled.lane.breaker = Breaker::recovered(endpoint.stats.consecutive_failures);
             }
         }
         for delivery in pending {
@@ -251,6 +252,7 @@ impl Engine {
         let next = lane.next_due_ms().filter(|due_ms| *due_ms > 0 && lane.may_deliver() && !suspended);
         Some(LaneView {
             gone: lane.gone.is_some(),
+            circuit: lane.breaker.circuit(),
             configured: !lane.parked,
             pending: lane.pending() as u64,
             next_attempt_ms: next,
@@ -446,42 +448,4 @@ impl Engine {
             _ => None,
         }
     }
-}
-
-/// What an attempt's verdict means for its delivery. The lane takes the delivery back unless it is finished.
-fn conclude(
-    lane: &mut Lane,
-    running: Running,
-    ended_ms: i64,
-    verdict: Verdict,
-    now_ms: i64,
-    random: &mut SmallRng,
-) -> OutcomeKind {
-    let (failure, retry_after, class) = match verdict {
-        Verdict::Succeeded { status } => {
-            lane.throttle.succeeded();
-            return OutcomeKind::Succeeded { status };
-        }
-        Verdict::Failed { failure, retry_after, class } => (failure, retry_after, class),
-    };
-    if class == FailureClass::Throttle {
-        lane.throttle.overloaded(now_ms, retry_after);
-    }
-    if class == FailureClass::Gone && lane.settings.as_ref().is_some_and(|settings| settings.identity() == running.of) {
-        lane.gone = Some(running.of);
-    }
-    let next = match (&lane.settings, class) {
-        (_, FailureClass::Permanent) => Next::Exhausted,
-        (Some(settings), _) => retry::next(&settings.retry, running.attempt, ended_ms, retry_after, random),
-        // Nothing starts without settings. If it could, it would have to be kept.
-        (None, _) => Next::At { due_ms: ended_ms },
-    };
-    let due_ms = match (next, class) {
-        (Next::At { due_ms }, _) => due_ms,
-        // It is asked again only after a person has changed something, and that attempt is owed.
-        (Next::Exhausted, FailureClass::Gone) => ended_ms,
-        (Next::Exhausted, _) => return OutcomeKind::DeadLettered { failure },
-    };
-    lane.push_waiting(running.seq, running.attempt, due_ms);
-    OutcomeKind::Retry { due_ms, failure }
 }

@@ -7,10 +7,14 @@ use std::{
     collections::{BinaryHeap, VecDeque},
 };
 
-use posthaste_delivery_config::RetryPolicy;
+use posthaste_delivery_config::{CircuitBreaker, RetryPolicy};
 use posthaste_journal::Seq;
 
-use super::{gone::Gone, throttle::Throttle};
+use super::{
+    breaker::{Breaker, Sign},
+    gone::Gone,
+    throttle::Throttle,
+};
 
 /// What the engine needs to know of an endpoint's configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +27,8 @@ pub struct LaneSettings {
     pub suspend: bool,
     /// Most attempts in flight; at least 1.
     pub concurrency: u32,
+    /// When attempts pause because all fail; `None` for never.
+    pub circuit_breaker: Option<CircuitBreaker>,
     /// When failed deliveries are attempted again.
     pub retry: RetryPolicy,
 }
@@ -54,6 +60,8 @@ pub struct Running {
     pub attempt: u32,
     /// The endpoint as it was when the attempt started: a 410 says something of that one only.
     pub of: Gone,
+    /// It is to show whether the receiver is back.
+    pub probe: bool,
 }
 
 /// When a lane can start its next attempt.
@@ -82,6 +90,8 @@ pub struct Lane {
     pub failing: bool,
     /// Its pause, if it is overloaded.
     pub throttle: Throttle,
+    /// Its circuit.
+    pub breaker: Breaker,
     fresh: VecDeque<Fresh>,
     waiting: BinaryHeap<Reverse<Waiting>>,
     in_flight: Vec<Running>,
@@ -101,17 +111,19 @@ impl Lane {
     }
 
     /// Takes new settings. A gone endpoint comes back when they are of another generation or URL, or toggle
-    /// `suspend`; true if it does. A pause does not outlive such a change either: it was asked for by the receiver of
-    /// before, and a person waits for what the change brings.
+    /// `suspend`; true if it does. A pause does not outlive such a change either, and the circuit closes: they come
+    /// from the receiver of before, and a person waits for what the change brings.
     pub fn configure(&mut self, settings: LaneSettings) -> bool {
         let toggled = self.settings.as_ref().is_some_and(|old| old.suspend != settings.suspend);
         let returns = self.gone.is_some_and(|gone| toggled || gone != settings.identity());
         if returns {
             self.gone = None;
         }
-        if self.settings.as_ref().is_none_or(|old| old.identity() != settings.identity()) {
+        if self.settings.as_ref().is_some_and(|old| old.identity() != settings.identity()) {
             self.throttle = Throttle::default();
+            self.breaker = Breaker::default();
         }
+        self.breaker.configure(settings.circuit_breaker.as_ref(), settings.concurrency);
         self.parked = false;
         self.settings = Some(settings);
         returns
@@ -142,18 +154,18 @@ impl Lane {
     /// When the next attempt could start.
     pub fn readiness(&self, now_ms: i64) -> Readiness {
         let concurrency = self.settings.as_ref().map_or(0, |settings| settings.concurrency as usize);
-        if !self.may_deliver() || self.in_flight.len() >= concurrency {
+        if !self.may_deliver() || self.in_flight.len() >= concurrency || !self.breaker.permits(self.in_flight.len()) {
             return Readiness::Blocked;
         }
         let Some(due_ms) = self.next_due_ms() else { return Readiness::Blocked };
         if due_ms <= now_ms { Readiness::Now } else { Readiness::At(due_ms) }
     }
 
-    /// When the next delivery is due, the pause included; 0 when one waits only for its turn.
+    /// When the next delivery is due, pauses included; 0 when one waits only for its turn.
     pub fn next_due_ms(&self) -> Option<i64> {
         let waiting = self.waiting.peek().map(|Reverse(waiting)| waiting.due_ms);
         let due_ms = if self.fresh.is_empty() { waiting? } else { 0 };
-        Some(due_ms.max(self.throttle.until_ms()))
+        Some(due_ms.max(self.throttle.until_ms()).max(self.breaker.until_ms()))
     }
 
     /// Takes the delivery that is to be attempted now: the one that has been due longest, so that neither new events
@@ -165,20 +177,21 @@ impl Lane {
             (Some(fresh), Some(waiting)) => fresh.accepted_ms.cmp(&waiting.due_ms) != Ordering::Greater,
             (fresh, _) => fresh.is_some(),
         };
-        let running = if fresh_first {
+        let (seq, attempt) = if fresh_first {
             let fresh = self.fresh.pop_front()?;
             if self.fresh.len() < self.fresh.capacity() / 4 {
                 self.fresh.shrink_to(self.fresh.len() * 2);
             }
-            Running { seq: fresh.seq, attempt: 1, of }
+            (fresh.seq, 1)
         } else {
             let waiting = *waiting?;
             self.waiting.pop();
             if self.waiting.len() < self.waiting.capacity() / 4 {
                 self.waiting.shrink_to(self.waiting.len() * 2);
             }
-            Running { seq: waiting.seq, attempt: waiting.attempts + 1, of }
+            (waiting.seq, waiting.attempts + 1)
         };
+        let running = Running { seq, attempt, of, probe: self.breaker.started() };
         self.in_flight.push(running);
         Some(running)
     }
@@ -187,6 +200,16 @@ impl Lane {
     pub fn finish(&mut self, seq: Seq) -> Option<Running> {
         let index = self.in_flight.iter().position(|running| running.seq == seq)?;
         Some(self.in_flight.swap_remove(index))
+    }
+
+    /// What an attempt that has ended says about the receiver. One that began before an edit says nothing about the
+    /// receiver of now.
+    pub fn learn(&mut self, running: Running, sign: Sign, now_ms: i64) {
+        let Some(settings) = self.settings.as_ref().filter(|settings| settings.identity() == running.of) else {
+            return;
+        };
+        let breaker = settings.circuit_breaker.as_ref();
+        self.breaker.finished(breaker, settings.concurrency, running.probe, sign, now_ms);
     }
 
     /// Attempts in flight.

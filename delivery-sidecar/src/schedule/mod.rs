@@ -10,10 +10,13 @@
 //! - At most `concurrency` attempts of an endpoint and `in_flight` attempts of all are in flight. When the last attempt
 //!   of an endpoint failed it shares half of `in_flight` with the others that fail.
 //! - No attempt starts before its time; pauses only delay.
+//! - While a circuit is open, at most one attempt starts: the probe, after the pause.
 //! - Endpoints that can start something do so in turn.
 //! - A waiting delivery takes at most 32 bytes.
 
+mod breaker;
 mod cache;
+mod conclude;
 mod engine;
 mod gone;
 mod lane;
@@ -27,5 +30,6 @@ pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 
+pub use breaker::Circuit;
 pub use engine::{Effect, Engine, Input, LaneView, Options, Settings, Start};
 pub use lane::LaneSettings;

@@ -33,6 +33,7 @@ pub(crate) fn settings() -> LaneSettings {
         url_fingerprint: 1,
         suspend: false,
         concurrency: 1,
+        circuit_breaker: None,
         retry: RetryPolicy { schedule_ms: vec![1_000, 10_000], jitter_percent: 0 },
     }
 }

@@ -265,6 +265,71 @@ fn endpoints_that_fail_share_half_of_the_slots() {
     assert_eq!(driver.running.keys().filter(|(ordinal, _)| ordinal.0 == 5).count(), 5);
 }
 
+fn with_breaker() -> LaneSettings {
+    let breaker =
+        posthaste_delivery_config::CircuitBreaker { failures: 2, open_for_ms: 20_000, open_for_max_ms: 60_000 };
+    LaneSettings { circuit_breaker: Some(breaker), concurrency: 4, ..settings() }
+}
+
+#[test]
+fn an_endpoint_that_only_fails_is_probed_and_comes_back_by_itself() {
+    let mut driver = Driver::configured(10, lanes(1, &with_breaker()));
+    let seqs: Vec<Seq> = (0..9).map(|_| driver.commit(&[0])).collect();
+    while let Some(&(_, seq)) = driver.running.keys().next() {
+        driver.finish(0, seq, failed(FailureClass::Retry));
+    }
+    let attempted = driver.started.len();
+    assert!(attempted < seqs.len());
+    let view = driver.engine.view(Ordinal(0)).unwrap();
+    assert_eq!((view.circuit, view.next_attempt_ms), (Circuit::Open, Some(driver.now_ms + 20_000)));
+    assert!(driver.wake());
+    assert_eq!(driver.running.len(), 1, "one probe, although all events and retries are due");
+    assert_eq!(driver.engine.view(Ordinal(0)).unwrap().circuit, Circuit::HalfOpen);
+    let probe = driver.running.keys().next().unwrap().1;
+    assert_eq!(probe, seqs[attempted], "what has been due longest");
+    driver.finish(0, probe, failed(FailureClass::Retry));
+    assert_eq!(driver.engine.wake_at_ms(), Some(driver.now_ms + 40_000));
+    driver.wake();
+    let mut most = Vec::new();
+    while let Some(&(_, seq)) = driver.running.keys().next() {
+        most.push(driver.running.len());
+        driver.finish(0, seq, succeeded());
+    }
+    assert_eq!(most, [1, 1, 2, 2, 4, 4, 3, 2, 1]);
+    assert!(driver.engine.is_drained() && driver.engine.pending() == 0);
+    assert_eq!(driver.engine.view(Ordinal(0)).unwrap().circuit, Circuit::Closed);
+}
+
+#[test]
+fn a_restart_probes_an_endpoint_that_failed_before_it() {
+    let mut driver = Driver::new();
+    let stats = EndpointStats { consecutive_failures: 2, ..EndpointStats::default() };
+    let record = EndpointRecord { ordinal: Ordinal(0), uid: "a".to_owned(), stats, memo: bytes::Bytes::new() };
+    let pending = |seq| Pending { seq, endpoint: Ordinal(0), attempts: 1, accepted_ms: 0, due_ms: 1 };
+    driver.engine.recover(&[record], &[pending(1), pending(2)]);
+    driver.configure(Settings { in_flight: 10, lanes: lanes(1, &with_breaker()), ..Settings::default() });
+    assert_eq!(driver.running.len(), 1);
+    driver.finish(0, 1, succeeded());
+    assert_eq!(driver.running.len(), 1);
+}
+
+#[test]
+fn an_edit_closes_the_circuit() {
+    let mut driver = Driver::configured(10, lanes(1, &with_breaker()));
+    for _ in 0..3 {
+        driver.commit(&[0]);
+    }
+    for seq in [1, 2, 3] {
+        driver.finish(0, seq, failed(FailureClass::Retry));
+    }
+    driver.now_ms += 1_000;
+    driver.handle(Input::Tick);
+    assert!(driver.running.is_empty());
+    let edited = LaneSettings { generation: 2, ..with_breaker() };
+    driver.configure(Settings { in_flight: 10, lanes: lanes(1, &edited), ..Settings::default() });
+    assert_eq!(driver.running.len(), 3);
+}
+
 #[test]
 fn nothing_starts_while_draining() {
     let mut driver = Driver::configured(10, lanes(1, &settings()));
@@ -375,6 +440,7 @@ fn configuration(random: &mut impl Rng, dropped: &BTreeSet<Ordinal>) -> Settings
                 url_fingerprint: 1,
                 suspend: random.random_bool(0.15),
                 concurrency: random.random_range(1..4),
+                circuit_breaker: with_breaker().circuit_breaker.filter(|_| random.random_bool(0.5)),
                 ..settings()
             };
             lanes.push((ordinal, settings));
