@@ -13,6 +13,7 @@ use super::{
     gone::Gone,
     lane::{Lane, LaneSettings, Readiness, Running},
     ready::Ready,
+    standing::Standing,
     timers::Timers,
 };
 use crate::{event::Event, send::Verdict};
@@ -131,8 +132,8 @@ pub struct Engine {
     suspended: bool,
     draining: bool,
     in_flight: usize,
-    /// Those of `in_flight` whose endpoint fails.
-    failing_in_flight: usize,
+    /// Those of `in_flight` whose endpoint is doubtful.
+    doubtful_in_flight: usize,
     /// Deliveries that are not finished, of all lanes that were not dropped.
     pending: u64,
 }
@@ -171,7 +172,7 @@ impl Engine {
             suspended: false,
             draining: false,
             in_flight: 0,
-            failing_in_flight: 0,
+            doubtful_in_flight: 0,
             pending: 0,
         }
     }
@@ -181,7 +182,7 @@ impl Engine {
         for endpoint in endpoints {
             if let Some(scheduled) = self.lane_or_parked(endpoint.ordinal) {
                 scheduled.lane.gone = Gone::from_memo(&endpoint.memo);
-                scheduled.lane.failing = endpoint.stats.consecutive_failures > 0;
+                scheduled.lane.standing = Standing::recovered(&endpoint.stats);
                 scheduled.lane.breaker = Breaker::recovered(endpoint.stats.consecutive_failures);
             }
         }
@@ -295,8 +296,8 @@ impl Engine {
         let lane = &mut scheduled.lane;
         let Some(running) = lane.finish(seq) else { return };
         self.in_flight -= 1;
-        if lane.failing {
-            self.failing_in_flight -= 1;
+        if lane.standing.is_doubtful() {
+            self.doubtful_in_flight -= 1;
         }
         if lane.dropped {
             if lane.in_flight() == 0 {
@@ -304,14 +305,10 @@ impl Engine {
             }
             return;
         }
-        let failed = !matches!(verdict, Verdict::Succeeded { .. });
-        if failed != lane.failing {
-            lane.failing = failed;
-            // The others of this lane that are in flight change sides with it.
-            let others = lane.in_flight();
-            self.failing_in_flight =
-                if failed { self.failing_in_flight + others } else { self.failing_in_flight - others };
-        }
+        let before = lane.standing;
+        let succeeded = matches!(verdict, Verdict::Succeeded { .. });
+        lane.standing = Standing::after(succeeded, ended_ms - running.started_ms);
+        change_sides(&mut self.doubtful_in_flight, before, lane);
         let was_gone = lane.gone;
         let kind = conclude(lane, running, ended_ms, verdict, now_ms, &mut self.random);
         if !matches!(kind, OutcomeKind::Retry { .. }) {
@@ -340,9 +337,12 @@ impl Engine {
         }
         for (ordinal, settings) in settings.lanes {
             let Some(scheduled) = self.lane_or_parked(ordinal) else { continue };
+            let before = scheduled.lane.standing;
             if scheduled.lane.configure(settings) {
                 effects.push(Effect::Remember { ordinal, memo: Bytes::new() });
             }
+            let Some(Slot::Lane(scheduled)) = self.slots.get(ordinal.0 as usize) else { continue };
+            change_sides(&mut self.doubtful_in_flight, before, &scheduled.lane);
         }
         for ordinal in settings.dropped {
             self.drop_lane(ordinal);
@@ -389,7 +389,7 @@ impl Engine {
         let readiness = if self.suspended { Readiness::Blocked } else { scheduled.lane.readiness(now_ms) };
         if readiness == Readiness::Now && !scheduled.ready {
             scheduled.ready = true;
-            self.ready.push(ordinal, scheduled.lane.failing);
+            self.ready.push(ordinal, scheduled.lane.standing.is_doubtful());
         }
         let timer = if let Readiness::At(at_ms) = readiness { Some(at_ms) } else { None };
         self.timers.reset(ordinal, std::mem::replace(&mut scheduled.timer, timer), timer);
@@ -403,14 +403,14 @@ impl Engine {
 
     /// Starts what may start, lane by lane in turn.
     fn start(&mut self, now_ms: i64, effects: &mut Vec<Effect>) {
-        let failing_limit = (self.limit / 2).max(1);
+        let doubtful_limit = (self.limit / 2).max(1);
         while !self.draining && self.in_flight < self.limit {
-            let failing_too = self.failing_in_flight < failing_limit;
-            let Some(ordinal) = self.ready.pop(failing_too) else { return };
+            let doubtful_too = self.doubtful_in_flight < doubtful_limit;
+            let Some(ordinal) = self.ready.pop(doubtful_too) else { return };
             // What has happened since the lane was put there shows only now.
             let Some(Slot::Lane(scheduled)) = self.slots.get_mut(ordinal.0 as usize) else { continue };
             let lane = &mut scheduled.lane;
-            if lane.failing && !failing_too {
+            if lane.standing.is_doubtful() && !doubtful_too {
                 self.ready.push(ordinal, true);
                 continue;
             }
@@ -420,7 +420,7 @@ impl Engine {
                 && let Some(Running { seq, attempt, .. }) = lane.start(now_ms)
             {
                 self.in_flight += 1;
-                self.failing_in_flight += usize::from(lane.failing);
+                self.doubtful_in_flight += usize::from(lane.standing.is_doubtful());
                 let event = if attempt == 1 { self.cache.take(seq) } else { None };
                 effects.push(Effect::Start(Start { ordinal, seq, attempt, event }));
             }
@@ -447,5 +447,14 @@ impl Engine {
             Slot::Lane(scheduled) if !scheduled.lane.dropped => Some(scheduled),
             _ => None,
         }
+    }
+}
+
+/// A lane's standing is not what it was `before`: what it has in flight counts with the others of its kind.
+fn change_sides(doubtful_in_flight: &mut usize, before: Standing, lane: &Lane) {
+    match (before.is_doubtful(), lane.standing.is_doubtful()) {
+        (false, true) => *doubtful_in_flight += lane.in_flight(),
+        (true, false) => *doubtful_in_flight -= lane.in_flight(),
+        _ => {}
     }
 }

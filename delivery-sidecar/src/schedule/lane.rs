@@ -13,6 +13,7 @@ use posthaste_journal::Seq;
 use super::{
     breaker::{Breaker, Sign},
     gone::Gone,
+    standing::Standing,
     throttle::Throttle,
 };
 
@@ -60,6 +61,8 @@ pub struct Running {
     pub attempt: u32,
     /// The endpoint as it was when the attempt started: a 410 says something of that one only.
     pub of: Gone,
+    /// When it started.
+    pub started_ms: i64,
     /// It is to show whether the receiver is back.
     pub probe: bool,
 }
@@ -86,8 +89,8 @@ pub struct Lane {
     pub gone: Option<Gone>,
     /// The endpoint was deleted: nothing waits any more, and what is in flight is not recorded.
     pub dropped: bool,
-    /// The last attempt failed.
-    pub failing: bool,
+    /// By its last attempt.
+    pub standing: Standing,
     /// Its pause, if it is overloaded.
     pub throttle: Throttle,
     /// Its circuit.
@@ -123,6 +126,9 @@ impl Lane {
             self.throttle = Throttle::default();
             self.breaker = Breaker::default();
         }
+        if self.settings.as_ref().is_some_and(|old| old.url_fingerprint != settings.url_fingerprint) {
+            self.standing = Standing::Untested;
+        }
         self.breaker.configure(settings.circuit_breaker.as_ref(), settings.concurrency);
         self.parked = false;
         self.settings = Some(settings);
@@ -154,6 +160,7 @@ impl Lane {
     /// When the next attempt could start.
     pub fn readiness(&self, now_ms: i64) -> Readiness {
         let concurrency = self.settings.as_ref().map_or(0, |settings| settings.concurrency as usize);
+        let concurrency = concurrency.min(self.standing.most_at_once());
         if !self.may_deliver() || self.in_flight.len() >= concurrency || !self.breaker.permits(self.in_flight.len()) {
             return Readiness::Blocked;
         }
@@ -191,7 +198,7 @@ impl Lane {
             }
             (waiting.seq, waiting.attempts + 1)
         };
-        let running = Running { seq, attempt, of, probe: self.breaker.started() };
+        let running = Running { seq, attempt, of, started_ms: now_ms, probe: self.breaker.started() };
         self.in_flight.push(running);
         Some(running)
     }

@@ -7,8 +7,9 @@
 //! - A delivery that was committed is waiting or in flight until its outcome is recorded; only dropping its endpoint
 //!   makes it disappear.
 //! - A delivery is in flight at most once.
-//! - At most `concurrency` attempts of an endpoint and `in_flight` attempts of all are in flight. When the last attempt
-//!   of an endpoint failed it shares half of `in_flight` with the others that fail.
+//! - At most `concurrency` attempts of an endpoint and `in_flight` attempts of all are in flight. An endpoint whose
+//!   last attempt failed or took long, or that has had none, shares half of `in_flight` with the others of that kind; when
+//!   it failed or had none, it makes one attempt at a time.
 //! - No attempt starts before its time; pauses only delay.
 //! - While a circuit is open, at most one attempt starts: the probe, after the pause.
 //! - Endpoints that can start something do so in turn.
@@ -22,6 +23,7 @@ mod gone;
 mod lane;
 mod ready;
 mod retry;
+mod standing;
 mod throttle;
 mod timers;
 

@@ -242,13 +242,15 @@ fn lanes_take_turns_when_slots_are_scarce() {
         driver.finish(ordinal.0, seq, succeeded());
     }
     let order: Vec<u32> = driver.started.iter().map(|(ordinal, _)| ordinal.0).collect();
-    assert_eq!(order, [0, 0, 1, 2, 0, 1, 2, 0, 1, 2, 0]);
+    assert_eq!(order, [0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 0]);
 }
 
 #[test]
 fn endpoints_that_fail_share_half_of_the_slots() {
     let retry = posthaste_delivery_config::RetryPolicy { schedule_ms: vec![1; 30], jitter_percent: 0 };
     let mut driver = Driver::configured(10, lanes(6, &LaneSettings { concurrency: 10, retry, ..settings() }));
+    let seq = driver.commit(&[5]);
+    driver.finish(5, seq, succeeded());
     for _ in 0..20 {
         driver.commit(&[0, 1, 2, 3, 4]);
     }
@@ -319,7 +321,7 @@ fn an_edit_closes_the_circuit() {
     for _ in 0..3 {
         driver.commit(&[0]);
     }
-    for seq in [1, 2, 3] {
+    while let Some(&(_, seq)) = driver.running.keys().next() {
         driver.finish(0, seq, failed(FailureClass::Retry));
     }
     driver.now_ms += 1_000;
@@ -327,7 +329,58 @@ fn an_edit_closes_the_circuit() {
     assert!(driver.running.is_empty());
     let edited = LaneSettings { generation: 2, ..with_breaker() };
     driver.configure(Settings { in_flight: 10, lanes: lanes(1, &edited), ..Settings::default() });
-    assert_eq!(driver.running.len(), 3);
+    assert_eq!(driver.running.len(), 1);
+    assert_eq!(driver.engine.view(Ordinal(0)).unwrap().circuit, Circuit::Closed);
+}
+
+#[test]
+fn new_endpoints_that_hang_leave_room_for_those_that_answer() {
+    let mut driver = Driver::configured(10, lanes(30, &LaneSettings { concurrency: 10, ..settings() }));
+    let seq = driver.commit(&[0]);
+    driver.finish(0, seq, succeeded());
+    let all: Vec<u32> = (1..30).collect();
+    for _ in 0..3 {
+        driver.commit(&all);
+    }
+    let hanging: BTreeSet<Ordinal> = driver.running.keys().map(|(ordinal, _)| *ordinal).collect();
+    assert_eq!((driver.running.len(), hanging.len()), (5, 5), "half of the places, one each");
+    for _ in 0..8 {
+        driver.commit(&[0]);
+    }
+    assert_eq!(driver.running.keys().filter(|(ordinal, _)| ordinal.0 == 0).count(), 5);
+}
+
+#[test]
+fn a_slow_endpoint_shares_half_and_keeps_its_concurrency() {
+    let mut driver = Driver::configured(10, lanes(2, &LaneSettings { concurrency: 8, ..settings() }));
+    let seq = driver.commit(&[0]);
+    driver.now_ms += 5_000;
+    driver.finish(0, seq, succeeded());
+    for _ in 0..20 {
+        driver.commit(&[0]);
+    }
+    assert_eq!(driver.running.len(), 5);
+}
+
+#[test]
+fn another_url_is_another_receiver() {
+    let concurrent = LaneSettings { concurrency: 4, ..settings() };
+    let mut driver = Driver::configured(10, lanes(1, &concurrent));
+    let seq = driver.commit(&[0]);
+    driver.finish(0, seq, succeeded());
+    for _ in 0..9 {
+        driver.commit(&[0]);
+    }
+    assert_eq!(driver.running.len(), 4);
+    let moved = LaneSettings { url_fingerprint: 2, ..concurrent };
+    driver.configure(Settings { in_flight: 10, lanes: lanes(1, &moved), ..Settings::default() });
+    while let Some(&(_, seq)) = driver.running.keys().next() {
+        driver.finish(0, seq, failed(FailureClass::Retry));
+    }
+    for _ in 0..9 {
+        driver.commit(&[0]);
+    }
+    assert_eq!(driver.running.len(), 1);
 }
 
 #[test]
