@@ -293,6 +293,22 @@ pub struct DeliveryPolicy {
     /// When attempts pause because all fail; `None` for never.
     #[serde(default)]
     pub circuit_breaker: Option<CircuitBreaker>,
+    /// How many attempts there may be per time; `None` for no limit.
+    #[serde(default)]
+    pub rate_limit: Option<DeliveryRate>,
+}
+
+/// How many attempts there may be per time.
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct DeliveryRate {
+    /// How many in a period.
+    pub limit: u32,
+    /// The period in milliseconds.
+    pub per_ms: u64,
+    /// `None`: no window of that length holds more. Else a bucket of so many tokens, which is filled at that rate.
+    #[serde(default)]
+    pub burst: Option<u32>,
 }
 
 /// When attempts pause because all fail, and for how long.

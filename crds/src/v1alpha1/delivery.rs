@@ -22,9 +22,29 @@ pub struct DeliverySettings {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 1024))]
     pub concurrency: Option<u32>,
+    /// How many attempts may be made in a time. Over it, deliveries wait; none is given up for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate_limit: Option<DeliveryRate>,
     /// When attempts pause because all of them fail.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub circuit_breaker: Option<CircuitBreaker>,
+}
+
+/// How many attempts may be made in a time.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DeliveryRate {
+    /// How many attempts in each period; retries count.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub limit: u32,
+    /// Length of the period, such as `1s` or `1m`, at least `1s`, at most `24h`.
+    #[x_kube(validation = Rule::new("duration(self) >= duration('1s') && duration(self) <= duration('24h')").message("rateLimit.per must be between 1s and 24h"))]
+    pub per: Duration,
+    /// Left out, no time of the period's length ever holds more than `limit` attempts. With it, so many attempts may be
+    /// made at once after a time of rest, and then as many as the rate allows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub burst: Option<u32>,
 }
 
 /// When attempts to an endpoint pause because all of them fail. While the circuit is open, deliveries wait. Then one

@@ -117,6 +117,7 @@ impl Snapshot {
                 suspend: entry.loaded.suspend,
                 concurrency: endpoint.delivery.concurrency.max(1),
                 circuit_breaker: endpoint.delivery.circuit_breaker,
+                rate_limit: endpoint.delivery.rate_limit,
                 retry: endpoint.delivery.retry.clone(),
             };
             Some((entry.ordinal, settings))

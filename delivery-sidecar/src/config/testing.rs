@@ -41,6 +41,7 @@ pub(crate) fn endpoint(name: &str) -> Endpoint {
             retry: RetryPolicy { schedule_ms: vec![1_000, 10_000], jitter_percent: 0 },
             concurrency: 8,
             circuit_breaker: None,
+            rate_limit: None,
         },
         enabled: true,
         suspend: false,

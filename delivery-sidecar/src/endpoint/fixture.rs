@@ -25,6 +25,7 @@ pub fn endpoint() -> Endpoint {
             retry: RetryPolicy { schedule_ms: vec![5_000], jitter_percent: 10 },
             concurrency: 8,
             circuit_breaker: None,
+            rate_limit: None,
         },
         enabled: true,
         suspend: false,

@@ -10,8 +10,9 @@ use super::{
     breaker::{Breaker, Circuit},
     cache::EventCache,
     conclude::conclude,
-    gone::Gone,
     lane::{Lane, LaneSettings, Readiness, Running},
+    memo::Memo,
+    rate::{Rate, Used},
     ready::Ready,
     standing::Standing,
     timers::Timers,
@@ -181,7 +182,9 @@ impl Engine {
     pub fn recover(&mut self, endpoints: &[EndpointRecord], pending: &[Pending]) {
         for endpoint in endpoints {
             if let Some(scheduled) = self.lane_or_parked(endpoint.ordinal) {
-                scheduled.lane.gone = Gone::from_memo(&endpoint.memo);
+                let Memo { gone, used } = Memo::from_bytes(&endpoint.memo);
+                scheduled.lane.gone = gone;
+                scheduled.lane.rate = Rate::recovered(used, endpoint.stats.last_attempt_ms);
                 scheduled.lane.standing = Standing::recovered(&endpoint.stats);
                 scheduled.lane.breaker = Breaker::recovered(endpoint.stats.consecutive_failures);
             }
@@ -208,7 +211,7 @@ impl Engine {
                 self.finished(ordinal, seq, ended_ms, verdict, now_ms, effects);
             }
             Input::Configure(settings) => self.configure(settings, now_ms, effects),
-            Input::Drain => self.draining = true,
+            Input::Drain => self.drain(now_ms, effects),
             Input::Tick => {}
         }
         self.expire_timers(now_ms);
@@ -314,8 +317,8 @@ impl Engine {
         if !matches!(kind, OutcomeKind::Retry { .. }) {
             self.pending -= 1;
         }
-        if let Some(gone) = lane.gone.filter(|_| was_gone.is_none()) {
-            effects.push(Effect::Remember { ordinal, memo: gone.to_memo() });
+        if lane.gone.is_some() && was_gone.is_none() {
+            effects.push(Effect::Remember { ordinal, memo: lane.memo(now_ms).to_bytes() });
         }
         effects.push(Effect::Record(Outcome {
             seq,
@@ -339,7 +342,8 @@ impl Engine {
             let Some(scheduled) = self.lane_or_parked(ordinal) else { continue };
             let before = scheduled.lane.standing;
             if scheduled.lane.configure(settings) {
-                effects.push(Effect::Remember { ordinal, memo: Bytes::new() });
+                let memo = scheduled.lane.memo(now_ms).to_bytes();
+                effects.push(Effect::Remember { ordinal, memo });
             }
             let Some(Slot::Lane(scheduled)) = self.slots.get(ordinal.0 as usize) else { continue };
             change_sides(&mut self.doubtful_in_flight, before, &scheduled.lane);
@@ -350,6 +354,19 @@ impl Engine {
         for index in 0..self.slots.len() {
             if let Ok(ordinal) = u32::try_from(index) {
                 self.settle(Ordinal(ordinal), now_ms, effects);
+            }
+        }
+    }
+
+    /// Nothing starts any more, so what is used of rate limits is final: it is kept for the next process.
+    fn drain(&mut self, now_ms: i64, effects: &mut Vec<Effect>) {
+        self.draining = true;
+        for (ordinal, slot) in (0..).map(Ordinal).zip(&self.slots) {
+            if let Slot::Lane(scheduled) = slot
+                && !scheduled.lane.dropped
+                && scheduled.lane.rate.used(now_ms) != Used::None
+            {
+                effects.push(Effect::Remember { ordinal, memo: scheduled.lane.memo(now_ms).to_bytes() });
             }
         }
     }

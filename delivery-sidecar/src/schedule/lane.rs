@@ -7,12 +7,14 @@ use std::{
     collections::{BinaryHeap, VecDeque},
 };
 
-use posthaste_delivery_config::{CircuitBreaker, RetryPolicy};
+use posthaste_delivery_config::{CircuitBreaker, DeliveryRate, RetryPolicy};
 use posthaste_journal::Seq;
 
 use super::{
     breaker::{Breaker, Sign},
     gone::Gone,
+    memo::Memo,
+    rate::Rate,
     standing::Standing,
     throttle::Throttle,
 };
@@ -30,6 +32,8 @@ pub struct LaneSettings {
     pub concurrency: u32,
     /// When attempts pause because all fail; `None` for never.
     pub circuit_breaker: Option<CircuitBreaker>,
+    /// How many attempts there may be per time; `None` for no limit.
+    pub rate_limit: Option<DeliveryRate>,
     /// When failed deliveries are attempted again.
     pub retry: RetryPolicy,
 }
@@ -95,6 +99,8 @@ pub struct Lane {
     pub throttle: Throttle,
     /// Its circuit.
     pub breaker: Breaker,
+    /// Its rate limit.
+    pub rate: Rate,
     fresh: VecDeque<Fresh>,
     waiting: BinaryHeap<Reverse<Waiting>>,
     in_flight: Vec<Running>,
@@ -129,6 +135,7 @@ impl Lane {
         if self.settings.as_ref().is_some_and(|old| old.url_fingerprint != settings.url_fingerprint) {
             self.standing = Standing::Untested;
         }
+        self.rate.configure(settings.rate_limit);
         self.breaker.configure(settings.circuit_breaker.as_ref(), settings.concurrency);
         self.parked = false;
         self.settings = Some(settings);
@@ -172,7 +179,7 @@ impl Lane {
     pub fn next_due_ms(&self) -> Option<i64> {
         let waiting = self.waiting.peek().map(|Reverse(waiting)| waiting.due_ms);
         let due_ms = if self.fresh.is_empty() { waiting? } else { 0 };
-        Some(due_ms.max(self.throttle.until_ms()).max(self.breaker.until_ms()))
+        Some(due_ms.max(self.throttle.until_ms()).max(self.breaker.until_ms()).max(self.rate.until_ms()))
     }
 
     /// Takes the delivery that is to be attempted now: the one that has been due longest, so that neither new events
@@ -199,6 +206,7 @@ impl Lane {
             (waiting.seq, waiting.attempts + 1)
         };
         let running = Running { seq, attempt, of, started_ms: now_ms, probe: self.breaker.started() };
+        self.rate.started(now_ms);
         self.in_flight.push(running);
         Some(running)
     }
@@ -217,6 +225,11 @@ impl Lane {
         };
         let breaker = settings.circuit_breaker.as_ref();
         self.breaker.finished(breaker, settings.concurrency, running.probe, sign, now_ms);
+    }
+
+    /// What is to be kept of it.
+    pub fn memo(&self, now_ms: i64) -> Memo {
+        Memo { gone: self.gone, used: self.rate.used(now_ms) }
     }
 
     /// Attempts in flight.

@@ -11,6 +11,7 @@
 //!   last attempt failed or took long, or that has had none, shares half of `in_flight` with the others of that kind; when
 //!   it failed or had none, it makes one attempt at a time.
 //! - No attempt starts before its time; pauses only delay.
+//! - An endpoint's rate limit is never exceeded, and drops nothing.
 //! - While a circuit is open, at most one attempt starts: the probe, after the pause.
 //! - Endpoints that can start something do so in turn.
 //! - A waiting delivery takes at most 32 bytes.
@@ -21,6 +22,8 @@ mod conclude;
 mod engine;
 mod gone;
 mod lane;
+mod memo;
+mod rate;
 mod ready;
 mod retry;
 mod standing;

@@ -34,6 +34,7 @@ pub(crate) fn settings() -> LaneSettings {
         suspend: false,
         concurrency: 1,
         circuit_breaker: None,
+        rate_limit: None,
         retry: RetryPolicy { schedule_ms: vec![1_000, 10_000], jitter_percent: 0 },
     }
 }

@@ -267,6 +267,30 @@ fn endpoints_that_fail_share_half_of_the_slots() {
     assert_eq!(driver.running.keys().filter(|(ordinal, _)| ordinal.0 == 5).count(), 5);
 }
 
+#[test]
+fn a_rate_limit_delays_and_outlives_an_orderly_restart() {
+    let rate = posthaste_delivery_config::DeliveryRate { limit: 2, per_ms: 3_600_000, burst: None };
+    let limited = lanes(1, &LaneSettings { rate_limit: Some(rate), concurrency: 8, ..settings() });
+    let mut driver = Driver::configured(10, limited.clone());
+    let begin = driver.now_ms;
+    let seqs: Vec<Seq> = (0..3).map(|_| driver.commit(&[0])).collect();
+    driver.finish(0, seqs[0], succeeded());
+    driver.finish(0, seqs[1], succeeded());
+    assert_eq!((driver.running.len(), driver.engine.wake_at_ms()), (0, Some(begin + 3_600_000)));
+    driver.handle(Input::Drain);
+
+    let mut restarted = Driver::new();
+    let stats = EndpointStats { last_attempt_ms: Some(begin), ..EndpointStats::default() };
+    let record =
+        EndpointRecord { ordinal: Ordinal(0), uid: "a".to_owned(), stats, memo: driver.memos[&Ordinal(0)].clone() };
+    let pending = Pending { seq: seqs[2], endpoint: Ordinal(0), attempts: 0, accepted_ms: begin, due_ms: 0 };
+    restarted.engine.recover(&[record], &[pending]);
+    restarted.configure(Settings { in_flight: 10, lanes: limited, ..Settings::default() });
+    assert!(restarted.running.is_empty());
+    restarted.wake();
+    assert_eq!((restarted.now_ms, restarted.running.len()), (begin + 3_600_000, 1));
+}
+
 fn with_breaker() -> LaneSettings {
     let breaker =
         posthaste_delivery_config::CircuitBreaker { failures: 2, open_for_ms: 20_000, open_for_max_ms: 60_000 };
@@ -394,12 +418,16 @@ fn nothing_starts_while_draining() {
     assert_eq!(driver.outcomes.len(), 1);
 }
 
+const RATE: posthaste_delivery_config::DeliveryRate =
+    posthaste_delivery_config::DeliveryRate { limit: 3, per_ms: 2_000, burst: None };
+
 /// A random life of six endpoints, checked after every step against what the driver remembers.
 fn live(seed: u64) {
     let random = &mut SmallRng::seed_from_u64(seed);
     let mut driver = Driver::new();
     let mut committed: BTreeSet<(Ordinal, Seq)> = BTreeSet::new();
     let mut floor: BTreeMap<(Ordinal, Seq), i64> = BTreeMap::new();
+    let mut starts: BTreeMap<Ordinal, Vec<i64>> = BTreeMap::new();
     let mut dropped: BTreeSet<Ordinal> = BTreeSet::new();
     let mut current = Settings::default();
     for step in 0..400 {
@@ -438,6 +466,7 @@ fn live(seed: u64) {
         }
         for key in &driver.started[started..] {
             assert!(committed.contains(key), "a start of what is finished");
+            starts.entry(key.0).or_default().push(driver.now_ms);
             assert!(floor.get(key).is_none_or(|due_ms| *due_ms <= driver.now_ms), "an attempt before its time");
             let settings = current.lanes.iter().find(|(ordinal, _)| *ordinal == key.0);
             assert!(!current.suspend && settings.is_some_and(|(_, settings)| !settings.suspend), "it was to wait");
@@ -446,6 +475,13 @@ fn live(seed: u64) {
             assert!(driver.running.len() <= current.in_flight as usize, "more in flight than allowed");
         }
         for (ordinal, settings) in &current.lanes {
+            if let (Some(rate), Some(starts)) = (settings.rate_limit, starts.get(ordinal))
+                && driver.started[started..].iter().any(|(started, _)| started == ordinal)
+            {
+                let since = driver.now_ms - i64::try_from(rate.per_ms).unwrap();
+                let in_window = starts.iter().filter(|at| **at > since).count();
+                assert!(in_window <= rate.limit as usize, "more attempts in a window than the limit");
+            }
             let started_here = driver.started[started..].iter().any(|(started, _)| started == ordinal);
             let running = driver.running.keys().filter(|(running, _)| running == ordinal).count();
             assert!(
@@ -493,6 +529,8 @@ fn configuration(random: &mut impl Rng, dropped: &BTreeSet<Ordinal>) -> Settings
                 url_fingerprint: 1,
                 suspend: random.random_bool(0.15),
                 concurrency: random.random_range(1..4),
+                // Always the same one: another mode forgets what was used.
+                rate_limit: (ordinal.0 == 2).then_some(RATE),
                 circuit_breaker: with_breaker().circuit_breaker.filter(|_| random.random_bool(0.5)),
                 ..settings()
             };

@@ -7,7 +7,7 @@ use posthaste_crds::{
     v1alpha1::{self, Backoff, CircuitBreakerType, DeliverySettings, Retry},
 };
 
-use crate::{CircuitBreaker, DeliveryPolicy, RetryPolicy, defaults};
+use crate::{CircuitBreaker, DeliveryPolicy, DeliveryRate, RetryPolicy, defaults};
 
 /// Fills in each field from the endpoint, else its Webhook's defaults, else the built-in ones. A schedule, or
 /// `maxAttempts` with `backoff`, is one choice: whoever makes it first, in that order, makes it whole.
@@ -25,6 +25,12 @@ pub(super) fn resolve(own: Option<&DeliverySettings>, inherited: Option<&Deliver
             jitter_percent: retries().find_map(|retry| retry.jitter).unwrap_or(defaults::JITTER_PERCENT),
         },
         concurrency: levels().find_map(|settings| settings.concurrency).unwrap_or(defaults::CONCURRENCY),
+        // A limit means nothing without its period, so it is one choice.
+        rate_limit: levels().find_map(|settings| settings.rate_limit.as_ref()).map(|rate| DeliveryRate {
+            limit: rate.limit,
+            per_ms: milliseconds(rate.per.as_std()),
+            burst: rate.burst,
+        }),
         circuit_breaker: circuit_breaker(&levels().filter_map(|settings| settings.circuit_breaker.as_ref())),
     }
 }
@@ -112,6 +118,16 @@ mod tests {
         assert_eq!(resolve(Some(&own), Some(&off)).circuit_breaker, None, "a type is inherited, too");
         let on = settings(serde_json::json!({"circuitBreaker": {"type": "Consecutive"}}));
         assert_eq!(resolve(Some(&on), Some(&off)).circuit_breaker, Some(default));
+    }
+
+    #[test]
+    fn a_rate_limit_is_inherited_as_a_whole() {
+        assert_eq!(resolve(None, None).rate_limit, None);
+        let own = settings(serde_json::json!({"rateLimit": {"limit": 5, "per": "1m"}}));
+        let inherited = settings(serde_json::json!({"rateLimit": {"limit": 9, "per": "1s", "burst": 3}}));
+        let rate = |limit, per_ms, burst| Some(DeliveryRate { limit, per_ms, burst });
+        assert_eq!(resolve(Some(&own), Some(&inherited)).rate_limit, rate(5, 60_000, None));
+        assert_eq!(resolve(None, Some(&inherited)).rate_limit, rate(9, 1_000, Some(3)));
     }
 
     #[test]
