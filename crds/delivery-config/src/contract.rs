@@ -296,6 +296,21 @@ pub struct DeliveryPolicy {
     /// How many attempts there may be per time; `None` for no limit.
     #[serde(default)]
     pub rate_limit: Option<DeliveryRate>,
+    /// Which deliveries wait for others.
+    #[serde(default)]
+    pub ordering: DeliveryOrdering,
+}
+
+/// Which deliveries of an endpoint wait until those accepted before them are delivered or given up.
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DeliveryOrdering {
+    /// None.
+    #[default]
+    None,
+    /// All.
+    PerEndpoint,
+    /// Those of the same subject.
+    PerSubject,
 }
 
 /// How many attempts there may be per time.

@@ -22,12 +22,28 @@ pub struct DeliverySettings {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 1024))]
     pub concurrency: Option<u32>,
+    /// Which deliveries wait until those accepted before them are delivered or given up: `None`; `PerEndpoint`, all, one
+    /// at a time whatever `concurrency` says; `PerSubject`, those whose events have the same `subject`. Default `None`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ordering: Option<DeliveryOrdering>,
     /// How many attempts may be made in a time. Over it, deliveries wait; none is given up for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rate_limit: Option<DeliveryRate>,
     /// When attempts pause because all of them fail.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub circuit_breaker: Option<CircuitBreaker>,
+}
+
+/// Which deliveries wait for others.
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq, JsonSchema)]
+pub enum DeliveryOrdering {
+    /// None.
+    #[default]
+    None,
+    /// All of an endpoint.
+    PerEndpoint,
+    /// Those of an endpoint whose events have the same subject.
+    PerSubject,
 }
 
 /// How many attempts may be made in a time.

@@ -1,7 +1,7 @@
 //! A configured endpoint for tests to change.
 
 use posthaste_delivery_config::{
-    DeliveryPolicy, Endpoint, HeaderValue, Redacted, RetryPolicy, SigningKey, Target, TargetKind,
+    DeliveryOrdering, DeliveryPolicy, Endpoint, HeaderValue, Redacted, RetryPolicy, SigningKey, Target, TargetKind,
 };
 
 pub fn endpoint() -> Endpoint {
@@ -26,6 +26,7 @@ pub fn endpoint() -> Endpoint {
             concurrency: 8,
             circuit_breaker: None,
             rate_limit: None,
+            ordering: DeliveryOrdering::None,
         },
         enabled: true,
         suspend: false,

@@ -45,7 +45,7 @@ pub fn conclude(
         (Next::Exhausted, FailureClass::Gone) => ended_ms,
         (Next::Exhausted, _) => return OutcomeKind::DeadLettered { failure },
     };
-    lane.push_waiting(running.seq, running.attempt, due_ms);
+    lane.push_tried(running.seq, running.attempt, due_ms, running.group);
     OutcomeKind::Retry { due_ms, failure }
 }
 

@@ -52,6 +52,8 @@ pub enum Input {
         accepted_ms: i64,
         /// The endpoints that it is for.
         deliveries: Vec<Ordinal>,
+        /// The group of its subject; 0 without one.
+        group: u16,
         /// It, if it is at hand.
         event: Option<Arc<Event>>,
     },
@@ -192,9 +194,9 @@ impl Engine {
         for delivery in pending {
             if let Some(scheduled) = self.lane_or_parked(delivery.endpoint) {
                 if delivery.attempts == 0 {
-                    scheduled.lane.push_fresh(delivery.seq, delivery.accepted_ms);
+                    scheduled.lane.push_fresh(delivery.seq, delivery.accepted_ms, delivery.group);
                 } else {
-                    scheduled.lane.push_waiting(delivery.seq, delivery.attempts, delivery.due_ms);
+                    scheduled.lane.push_tried(delivery.seq, delivery.attempts, delivery.due_ms, delivery.group);
                 }
                 self.pending += 1;
             }
@@ -204,8 +206,19 @@ impl Engine {
     /// Takes an input and adds to `effects` what is to be done now.
     pub fn handle(&mut self, input: Input, now_ms: i64, effects: &mut Vec<Effect>) {
         match input {
-            Input::Committed { seq, accepted_ms, deliveries, event } => {
-                self.committed(seq, accepted_ms, &deliveries, event, now_ms, effects);
+            Input::Committed { seq, accepted_ms, deliveries, group, event } => {
+                let mut kept = 0;
+                for ordinal in deliveries {
+                    if let Some(scheduled) = self.lane_or_parked(ordinal) {
+                        scheduled.lane.push_fresh(seq, accepted_ms, group);
+                        kept += 1;
+                        self.settle(ordinal, now_ms, effects);
+                    }
+                }
+                self.pending += kept as u64;
+                if let Some(event) = event {
+                    self.cache.insert(seq, event, kept);
+                }
             }
             Input::Finished { ordinal, seq, ended_ms, verdict } => {
                 self.finished(ordinal, seq, ended_ms, verdict, now_ms, effects);
@@ -261,29 +274,6 @@ impl Engine {
             pending: lane.pending() as u64,
             next_attempt_ms: next,
         })
-    }
-
-    fn committed(
-        &mut self,
-        seq: Seq,
-        accepted_ms: i64,
-        deliveries: &[Ordinal],
-        event: Option<Arc<Event>>,
-        now_ms: i64,
-        effects: &mut Vec<Effect>,
-    ) {
-        let mut kept = 0;
-        for &ordinal in deliveries {
-            if let Some(scheduled) = self.lane_or_parked(ordinal) {
-                scheduled.lane.push_fresh(seq, accepted_ms);
-                kept += 1;
-                self.settle(ordinal, now_ms, effects);
-            }
-        }
-        self.pending += kept as u64;
-        if let Some(event) = event {
-            self.cache.insert(seq, event, kept);
-        }
     }
 
     fn finished(

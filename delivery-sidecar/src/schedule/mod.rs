@@ -6,7 +6,8 @@
 //!
 //! - A delivery that was committed is waiting or in flight until its outcome is recorded; only dropping its endpoint
 //!   makes it disappear.
-//! - A delivery is in flight at most once.
+//! - A delivery is in flight at most once. Where an ordering is asked for, none is attempted before those accepted before
+//!   it are delivered or given up.
 //! - At most `concurrency` attempts of an endpoint and `in_flight` attempts of all are in flight. An endpoint whose
 //!   last attempt failed or took long, or that has had none, shares half of `in_flight` with the others of that kind; when
 //!   it failed or had none, it makes one attempt at a time.
@@ -23,6 +24,7 @@ mod engine;
 mod gone;
 mod lane;
 mod memo;
+mod queue;
 mod rate;
 mod ready;
 mod retry;

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use posthaste_delivery_config::DeliveryOrdering;
 use posthaste_journal::{EndpointRecord, EndpointStats, Ordinal, Outcome, OutcomeKind, Pending, Seq};
 use proptest::prelude::*;
 use rand::{Rng, RngExt, SeedableRng, rngs::SmallRng};
@@ -66,12 +67,17 @@ impl Driver {
     }
 
     fn commit(&mut self, to: &[u32]) -> Seq {
+        self.commit_of(0, to)
+    }
+
+    fn commit_of(&mut self, group: u16, to: &[u32]) -> Seq {
         let seq = self.next_seq;
         self.next_seq += 1;
         self.handle(Input::Committed {
             seq,
             accepted_ms: self.now_ms,
             deliveries: to.iter().copied().map(Ordinal).collect(),
+            group,
             event: Some(event(&seq.to_string())),
         });
         seq
@@ -168,7 +174,7 @@ fn a_gone_endpoint_keeps_its_deliveries_over_a_restart_until_it_is_edited() {
         stats: EndpointStats { consecutive_failures: 1, ..EndpointStats::default() },
         memo: driver.memos[&Ordinal(0)].clone(),
     };
-    let pending = [Pending { seq, endpoint: Ordinal(0), attempts: 1, accepted_ms: 0, due_ms: 1 }];
+    let pending = [Pending { seq, endpoint: Ordinal(0), attempts: 1, accepted_ms: 0, due_ms: 1, group: 0 }];
     restarted.engine.recover(&[record], &pending);
     restarted.configure(Settings { in_flight: 1, lanes: lanes(1, &settings()), ..Settings::default() });
     assert!(restarted.running.is_empty());
@@ -283,12 +289,36 @@ fn a_rate_limit_delays_and_outlives_an_orderly_restart() {
     let stats = EndpointStats { last_attempt_ms: Some(begin), ..EndpointStats::default() };
     let record =
         EndpointRecord { ordinal: Ordinal(0), uid: "a".to_owned(), stats, memo: driver.memos[&Ordinal(0)].clone() };
-    let pending = Pending { seq: seqs[2], endpoint: Ordinal(0), attempts: 0, accepted_ms: begin, due_ms: 0 };
+    let pending = Pending { seq: seqs[2], endpoint: Ordinal(0), attempts: 0, accepted_ms: begin, due_ms: 0, group: 0 };
     restarted.engine.recover(&[record], &[pending]);
     restarted.configure(Settings { in_flight: 10, lanes: limited, ..Settings::default() });
     assert!(restarted.running.is_empty());
     restarted.wake();
     assert_eq!((restarted.now_ms, restarted.running.len()), (begin + 3_600_000, 1));
+}
+
+#[test]
+fn in_order_the_next_one_waits_for_success_or_dead_letter_even_over_a_restart() {
+    let ordered = lanes(1, &LaneSettings { ordering: DeliveryOrdering::PerEndpoint, concurrency: 8, ..settings() });
+    let mut driver = Driver::new();
+    let pending =
+        |seq, attempts, due_ms| Pending { seq, endpoint: Ordinal(0), attempts, accepted_ms: 0, due_ms, group: 0 };
+    driver.engine.recover(&[], &[pending(1, 2, driver.now_ms + 100), pending(2, 1, 5), pending(3, 0, 0)]);
+    driver.next_seq = 4;
+    driver.configure(Settings { in_flight: 10, lanes: ordered, ..Settings::default() });
+    assert!(driver.running.is_empty(), "the first one is not due yet");
+    driver.commit(&[0]);
+    driver.wake();
+    driver.finish(0, 1, failed(FailureClass::Retry));
+    assert!(matches!(driver.last(), OutcomeKind::DeadLettered { .. }));
+    driver.finish(0, 2, failed(FailureClass::Retry));
+    assert!(driver.running.is_empty());
+    driver.wake();
+    driver.finish(0, 2, succeeded());
+    driver.finish(0, 3, succeeded());
+    driver.finish(0, 4, succeeded());
+    let order: Vec<Seq> = driver.started.iter().map(|(_, seq)| *seq).collect();
+    assert_eq!(order, [1, 2, 2, 3, 4]);
 }
 
 fn with_breaker() -> LaneSettings {
@@ -331,7 +361,7 @@ fn a_restart_probes_an_endpoint_that_failed_before_it() {
     let mut driver = Driver::new();
     let stats = EndpointStats { consecutive_failures: 2, ..EndpointStats::default() };
     let record = EndpointRecord { ordinal: Ordinal(0), uid: "a".to_owned(), stats, memo: bytes::Bytes::new() };
-    let pending = |seq| Pending { seq, endpoint: Ordinal(0), attempts: 1, accepted_ms: 0, due_ms: 1 };
+    let pending = |seq| Pending { seq, endpoint: Ordinal(0), attempts: 1, accepted_ms: 0, due_ms: 1, group: 0 };
     driver.engine.recover(&[record], &[pending(1), pending(2)]);
     driver.configure(Settings { in_flight: 10, lanes: lanes(1, &with_breaker()), ..Settings::default() });
     assert_eq!(driver.running.len(), 1);
@@ -428,6 +458,7 @@ fn live(seed: u64) {
     let mut committed: BTreeSet<(Ordinal, Seq)> = BTreeSet::new();
     let mut floor: BTreeMap<(Ordinal, Seq), i64> = BTreeMap::new();
     let mut starts: BTreeMap<Ordinal, Vec<i64>> = BTreeMap::new();
+    let mut groups: BTreeMap<Seq, u16> = BTreeMap::new();
     let mut dropped: BTreeSet<Ordinal> = BTreeSet::new();
     let mut current = Settings::default();
     for step in 0..400 {
@@ -437,7 +468,9 @@ fn live(seed: u64) {
         match random.random_range(0..10) {
             0..=2 => {
                 let to: Vec<u32> = (0..6).filter(|_| random.random_bool(0.4)).collect();
-                let seq = driver.commit(&to);
+                let group = random.random_range(0..3);
+                let seq = driver.commit_of(group, &to);
+                groups.insert(seq, group);
                 let kept = to.into_iter().map(Ordinal).filter(|ordinal| !dropped.contains(ordinal));
                 committed.extend(kept.map(|ordinal| (ordinal, seq)));
             }
@@ -469,6 +502,18 @@ fn live(seed: u64) {
             starts.entry(key.0).or_default().push(driver.now_ms);
             assert!(floor.get(key).is_none_or(|due_ms| *due_ms <= driver.now_ms), "an attempt before its time");
             let settings = current.lanes.iter().find(|(ordinal, _)| *ordinal == key.0);
+            let first = |same: &dyn Fn(Seq) -> bool| {
+                let waiting = committed.iter().filter(|(ordinal, seq)| *ordinal == key.0 && same(*seq));
+                waiting.map(|(_, seq)| *seq).min()
+            };
+            let group = groups[&key.1];
+            match settings.map(|(_, settings)| settings.ordering) {
+                Some(DeliveryOrdering::PerEndpoint) => assert_eq!(first(&|_| true), Some(key.1), "out of order"),
+                Some(DeliveryOrdering::PerSubject) if group != 0 => {
+                    assert_eq!(first(&|seq| groups[&seq] == group), Some(key.1), "out of order");
+                }
+                _ => {}
+            }
             assert!(!current.suspend && settings.is_some_and(|(_, settings)| !settings.suspend), "it was to wait");
         }
         if driver.started.len() > started {
@@ -531,6 +576,8 @@ fn configuration(random: &mut impl Rng, dropped: &BTreeSet<Ordinal>) -> Settings
                 concurrency: random.random_range(1..4),
                 // Always the same one: another mode forgets what was used.
                 rate_limit: (ordinal.0 == 2).then_some(RATE),
+                ordering: [DeliveryOrdering::None, DeliveryOrdering::PerEndpoint, DeliveryOrdering::PerSubject]
+                    [random.random_range(0..3)],
                 circuit_breaker: with_breaker().circuit_breaker.filter(|_| random.random_bool(0.5)),
                 ..settings()
             };

@@ -7,7 +7,7 @@ use posthaste_crds::{
     v1alpha1::{self, Backoff, CircuitBreakerType, DeliverySettings, Retry},
 };
 
-use crate::{CircuitBreaker, DeliveryPolicy, DeliveryRate, RetryPolicy, defaults};
+use crate::{CircuitBreaker, DeliveryOrdering, DeliveryPolicy, DeliveryRate, RetryPolicy, defaults};
 
 /// Fills in each field from the endpoint, else its Webhook's defaults, else the built-in ones. A schedule, or
 /// `maxAttempts` with `backoff`, is one choice: whoever makes it first, in that order, makes it whole.
@@ -31,6 +31,11 @@ pub(super) fn resolve(own: Option<&DeliverySettings>, inherited: Option<&Deliver
             per_ms: milliseconds(rate.per.as_std()),
             burst: rate.burst,
         }),
+        ordering: match levels().find_map(|settings| settings.ordering).unwrap_or_default() {
+            v1alpha1::DeliveryOrdering::None => DeliveryOrdering::None,
+            v1alpha1::DeliveryOrdering::PerEndpoint => DeliveryOrdering::PerEndpoint,
+            v1alpha1::DeliveryOrdering::PerSubject => DeliveryOrdering::PerSubject,
+        },
         circuit_breaker: circuit_breaker(&levels().filter_map(|settings| settings.circuit_breaker.as_ref())),
     }
 }
@@ -118,6 +123,15 @@ mod tests {
         assert_eq!(resolve(Some(&own), Some(&off)).circuit_breaker, None, "a type is inherited, too");
         let on = settings(serde_json::json!({"circuitBreaker": {"type": "Consecutive"}}));
         assert_eq!(resolve(Some(&on), Some(&off)).circuit_breaker, Some(default));
+    }
+
+    #[test]
+    fn an_ordering_is_inherited() {
+        assert_eq!(resolve(None, None).ordering, DeliveryOrdering::None);
+        let own = settings(serde_json::json!({"ordering": "None"}));
+        let inherited = settings(serde_json::json!({"ordering": "PerSubject"}));
+        assert_eq!(resolve(None, Some(&inherited)).ordering, DeliveryOrdering::PerSubject);
+        assert_eq!(resolve(Some(&own), Some(&inherited)).ordering, DeliveryOrdering::None);
     }
 
     #[test]
