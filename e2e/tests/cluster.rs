@@ -4,6 +4,8 @@
 mod configuration;
 #[path = "cluster/deletion.rs"]
 mod deletion;
+#[path = "cluster/explain.rs"]
+mod explain;
 #[path = "cluster/failing.rs"]
 mod failing;
 #[path = "cluster/fan_out.rs"]

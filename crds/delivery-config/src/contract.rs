@@ -308,6 +308,52 @@ pub struct DeliveryPolicy {
     pub retry: RetryPolicy,
     /// Attempts in flight to this endpoint.
     pub concurrency: u32,
+    /// When attempts pause because all fail; `None` for never.
+    #[serde(default)]
+    pub circuit_breaker: Option<CircuitBreaker>,
+    /// How many attempts there may be per time; `None` for no limit.
+    #[serde(default)]
+    pub rate_limit: Option<DeliveryRate>,
+    /// Which deliveries wait for others.
+    #[serde(default)]
+    pub ordering: DeliveryOrdering,
+}
+
+/// Which deliveries of an endpoint wait until those accepted before them are delivered or given up.
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DeliveryOrdering {
+    /// None.
+    #[default]
+    None,
+    /// All.
+    PerEndpoint,
+    /// Those of the same subject.
+    PerSubject,
+}
+
+/// How many attempts there may be per time.
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct DeliveryRate {
+    /// How many in a period.
+    pub limit: u32,
+    /// The period in milliseconds.
+    pub per_ms: u64,
+    /// `None`: no window of that length holds more. Else a bucket of so many tokens, which is filled at that rate.
+    #[serde(default)]
+    pub burst: Option<u32>,
+}
+
+/// When attempts pause because all fail, and for how long.
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct CircuitBreaker {
+    /// After so many failed attempts in a row.
+    pub failures: u32,
+    /// For so many milliseconds, twice as long after each probe that fails.
+    pub open_for_ms: u64,
+    /// The longest pause in milliseconds.
+    pub open_for_max_ms: u64,
 }
 
 /// When failed deliveries are attempted again.

@@ -22,6 +22,12 @@ pub const RETRY_SCHEDULE: [Duration; 9] = [
 pub const JITTER_PERCENT: u32 = 10;
 /// Attempts in flight to one endpoint.
 pub const CONCURRENCY: u32 = 8;
+/// Failed attempts in a row that open an endpoint's circuit.
+pub const BREAKER_FAILURES: u32 = 10;
+/// How long a circuit stays open at first.
+pub const BREAKER_OPEN_FOR: Duration = Duration::from_secs(30);
+/// How long a circuit stays open at most.
+pub const BREAKER_OPEN_FOR_MAX: Duration = Duration::from_mins(15);
 /// Largest event in bytes.
 pub const MAX_PAYLOAD_BYTES: u32 = 262_144;
 /// For how long an event's id is remembered.

@@ -1,6 +1,7 @@
 //! How deliveries to an endpoint are attempted.
 
 use kube::KubeSchema;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::Duration;
@@ -21,6 +22,81 @@ pub struct DeliverySettings {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 1024))]
     pub concurrency: Option<u32>,
+    /// Which deliveries wait until those accepted before them are delivered or given up: `None`; `PerEndpoint`, all, one
+    /// at a time whatever `concurrency` says; `PerSubject`, those whose events have the same `subject`. Default `None`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ordering: Option<DeliveryOrdering>,
+    /// How many attempts may be made in a time. Over it, deliveries wait; none is given up for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate_limit: Option<DeliveryRate>,
+    /// When attempts pause because all of them fail.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub circuit_breaker: Option<CircuitBreaker>,
+}
+
+/// Which deliveries wait for others.
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq, JsonSchema)]
+pub enum DeliveryOrdering {
+    /// None.
+    #[default]
+    None,
+    /// All of an endpoint.
+    PerEndpoint,
+    /// Those of an endpoint whose events have the same subject.
+    PerSubject,
+}
+
+/// How many attempts may be made in a time.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DeliveryRate {
+    /// How many attempts in each period; retries count.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub limit: u32,
+    /// Length of the period, such as `1s` or `1m`, at least `1s`, at most `24h`.
+    #[x_kube(validation = Rule::new("duration(self) >= duration('1s') && duration(self) <= duration('24h')").message("rateLimit.per must be between 1s and 24h"))]
+    pub per: Duration,
+    /// Left out, no time of the period's length ever holds more than `limit` attempts. With it, so many attempts may be
+    /// made at once after a time of rest, and then as many as the rate allows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub burst: Option<u32>,
+}
+
+/// When attempts to an endpoint pause because all of them fail. While the circuit is open, deliveries wait. Then one
+/// attempt is made to see whether the receiver is back: if it fails, the circuit is open for twice as long; if it
+/// succeeds, deliveries go on, at first one at a time.
+#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("!(has(self.type) && self.type == 'Disabled' && (has(self.failures) || has(self.openFor) || has(self.openForMax)))").message("type Disabled has no failures, openFor and openForMax"))]
+#[x_kube(validation = Rule::new("!(has(self.openFor) && has(self.openForMax)) || duration(self.openFor) <= duration(self.openForMax)").message("openFor must be at most openForMax"))]
+pub struct CircuitBreaker {
+    /// `Consecutive`: pauses after so many `failures` in a row. `Disabled`: never. Default `Consecutive`.
+    #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
+    pub type_: Option<CircuitBreakerType>,
+    /// After how many failed attempts in a row the circuit opens. Default 10.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 1000))]
+    pub failures: Option<u32>,
+    /// For how long it opens at first. Default `30s`, at least `1s`, at most `24h`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[x_kube(validation = Rule::new("duration(self) >= duration('1s') && duration(self) <= duration('24h')").message("openFor must be between 1s and 24h"))]
+    pub open_for: Option<Duration>,
+    /// For how long it opens at most, however often the receiver was asked in vain. Default `15m`, at least `1s`, at
+    /// most `24h`; never less than `openFor`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[x_kube(validation = Rule::new("duration(self) >= duration('1s') && duration(self) <= duration('24h')").message("openForMax must be between 1s and 24h"))]
+    pub open_for_max: Option<Duration>,
+}
+
+/// How it is decided that an endpoint fails.
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq, JsonSchema)]
+pub enum CircuitBreakerType {
+    /// By failed attempts in a row.
+    #[default]
+    Consecutive,
+    /// Not at all.
+    Disabled,
 }
 
 /// When a failed delivery is attempted again: a `schedule` of delays, or `maxAttempts` with a `backoff`. Each delay

@@ -27,6 +27,7 @@ use super::{DeliverySettings, Header, Signing, Target, WebhookEndpointStatus};
     printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status", description = "Whether events can be delivered with the current settings"),
     printcolumn(name = "Healthy", type_ = "string", json_path = ".status.conditions[?(@.type==\"Healthy\")].status", description = "Whether the receiver accepts deliveries"),
     printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type==\"Healthy\")].reason", description = "Why the receiver is healthy or not"),
+    printcolumn(name = "Circuit", type_ = "string", json_path = ".status.delivery.circuit", description = "Open while attempts pause because all fail"),
     printcolumn(name = "Delivered", type_ = "integer", json_path = ".status.delivery.delivered", description = "Events delivered"),
     printcolumn(name = "Failed", type_ = "integer", json_path = ".status.delivery.failed", description = "Attempts that failed"),
     printcolumn(name = "Pending", type_ = "integer", json_path = ".status.delivery.pending", description = "Events not delivered yet"),

@@ -14,7 +14,9 @@ mod template;
 mod webhook;
 
 pub use common::{Header, HeaderSource, Rate, SecretKeyRef};
-pub use delivery::{Backoff, DeliverySettings, Retry};
+pub use delivery::{
+    Backoff, CircuitBreaker, CircuitBreakerType, DeliveryOrdering, DeliveryRate, DeliverySettings, Retry,
+};
 pub use endpoint::{EndpointSettings, InlineEndpoint, WebhookEndpoint, WebhookEndpointSpec, WebhookRef};
 pub use signing::{KeyEncoding, Signing, SigningKey};
 pub use status::{

@@ -199,6 +199,11 @@ pub struct EndpointDeliveryStatus {
     /// When these counts were taken.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_time: Option<Time>,
+    /// Whether attempts are made: `Closed`; `Open` while they pause because all fail; `HalfOpen` while one attempt sees
+    /// whether the receiver is back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 16))]
+    pub circuit: Option<String>,
     /// Events delivered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delivered: Option<i64>,

@@ -46,7 +46,7 @@ fn open(directory: &Path) -> Result<(Journal, Recovered), Error> {
 
 fn event(endpoint: Ordinal) -> NewEvent {
     let payload = Bytes::from_static(&[b'x'; 1024]);
-    NewEvent { payload, accepted_ms: 1_800_000_000_000, idempotency: None, deliveries: vec![endpoint] }
+    NewEvent { payload, accepted_ms: 1_800_000_000_000, idempotency: None, deliveries: vec![endpoint], group: 0 }
 }
 
 fn memory() -> String {

@@ -87,7 +87,7 @@ impl Batch {
         if let (Some((known, deliveries)), Some(key)) = (self.known(state, &event), event.idempotency) {
             return if known.content == key.content { Accepted::Duplicate { deliveries } } else { Accepted::Conflict };
         }
-        let NewEvent { payload, accepted_ms, idempotency: key, mut deliveries } = event;
+        let NewEvent { payload, accepted_ms, idempotency: key, mut deliveries, group } = event;
         deliveries.sort_unstable();
         deliveries.dedup();
         deliveries.retain(|ordinal| self.is_known(state, *ordinal));
@@ -98,8 +98,8 @@ impl Batch {
         }
         let length = blob::put(self.frame.data(), seq, &deliveries, &payload);
         let blob = u32::try_from(length).expect("an event's size is checked before it gets here");
-        self.push(Record::Event { seq, accepted_ms, key, deliveries: deliveries.clone(), blob });
-        self.committed.push(Committed { seq, accepted_ms, deliveries, payload });
+        self.push(Record::Event { seq, accepted_ms, key, deliveries: deliveries.clone(), blob, group });
+        self.committed.push(Committed { seq, accepted_ms, deliveries, group, payload });
         Accepted::New { seq }
     }
 
@@ -163,6 +163,7 @@ impl Batch {
             accepted_ms: event.accepted_ms,
             deliveries: event.deliveries.as_slice().to_vec(),
             blob: u32::try_from(blob.len()).unwrap_or(0),
+            group: event.group,
         });
     }
 

@@ -41,6 +41,9 @@ pub struct NewEvent {
     pub idempotency: Option<IdempotencyKey>,
     /// The endpoints that it is for. May be empty: the event is then finished at once.
     pub deliveries: Vec<Ordinal>,
+    /// A number that tells the caller which events belong together, opaque to the journal. It is given back without its
+    /// event being read.
+    pub group: u16,
 }
 
 /// How a repetition of an event is recognised.
@@ -80,6 +83,8 @@ pub struct Committed {
     pub accepted_ms: i64,
     /// The endpoints that it is for.
     pub deliveries: Vec<Ordinal>,
+    /// As in [`NewEvent`].
+    pub group: u16,
     /// Its content.
     pub payload: Bytes,
 }
@@ -203,6 +208,8 @@ pub struct Pending {
     pub accepted_ms: i64,
     /// When the next attempt is due; 0 before the first.
     pub due_ms: i64,
+    /// As in [`NewEvent`].
+    pub group: u16,
 }
 
 /// A delivery that was given up.

@@ -111,6 +111,9 @@ impl Snapshot {
                 url_fingerprint: endpoint.url_fingerprint,
                 suspend: entry.loaded.suspend,
                 concurrency: endpoint.delivery.concurrency.max(1),
+                circuit_breaker: endpoint.delivery.circuit_breaker,
+                rate_limit: endpoint.delivery.rate_limit,
+                ordering: endpoint.delivery.ordering,
                 retry: endpoint.delivery.retry.clone(),
             };
             Some((entry.ordinal, settings))

@@ -8,8 +8,8 @@ use std::{
 
 use futures::future::BoxFuture;
 use posthaste_delivery_config::{
-    AddressPolicy, Authentication, CONTRACT_VERSION, Chunk, ChunkRef, DeliveryPolicy, Endpoint, Index, Limits,
-    Redacted, RetryPolicy, SigningKey, StatusBudget, Target, TargetKind, WebhookConfig,
+    AddressPolicy, Authentication, CONTRACT_VERSION, Chunk, ChunkRef, DeliveryOrdering, DeliveryPolicy, Endpoint,
+    Index, Limits, Redacted, RetryPolicy, SigningKey, StatusBudget, Target, TargetKind, WebhookConfig,
 };
 
 use sha2::{Digest, Sha256};
@@ -40,6 +40,9 @@ pub(crate) fn endpoint(name: &str) -> Endpoint {
             timeout_ms: 5_000,
             retry: RetryPolicy { schedule_ms: vec![1_000, 10_000], jitter_percent: 0 },
             concurrency: 8,
+            circuit_breaker: None,
+            rate_limit: None,
+            ordering: DeliveryOrdering::None,
         },
         enabled: true,
         suspend: false,

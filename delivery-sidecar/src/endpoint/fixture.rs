@@ -1,7 +1,7 @@
 //! A configured endpoint for tests to change.
 
 use posthaste_delivery_config::{
-    DeliveryPolicy, Endpoint, HeaderValue, Redacted, RetryPolicy, SigningKey, Target, TargetKind,
+    DeliveryOrdering, DeliveryPolicy, Endpoint, HeaderValue, Redacted, RetryPolicy, SigningKey, Target, TargetKind,
 };
 
 pub fn endpoint() -> Endpoint {
@@ -24,6 +24,9 @@ pub fn endpoint() -> Endpoint {
             timeout_ms: 15_000,
             retry: RetryPolicy { schedule_ms: vec![5_000], jitter_percent: 10 },
             concurrency: 8,
+            circuit_breaker: None,
+            rate_limit: None,
+            ordering: DeliveryOrdering::None,
         },
         enabled: true,
         suspend: false,

@@ -5,6 +5,7 @@ mod codec;
 pub use codec::DecodeError;
 
 use bytes::Bytes;
+use sha2::{Digest, Sha256};
 
 /// An accepted event. In spirit a CloudEvent; see docs/design for the meaning of the fields.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,4 +26,37 @@ pub struct Event {
     pub data: Bytes,
     /// The JSON text of `metadata`, if there was any.
     pub metadata: Option<Bytes>,
+}
+
+/// Groups of subjects. Two subjects may share one: they are then delivered in order among each other, too.
+const SUBJECT_GROUPS: u64 = 1_024;
+
+impl Event {
+    /// The group of the subject, 1 to 1,024, or 0 without one. The journal keeps it, so it is the same in every build.
+    pub fn group(&self) -> u16 {
+        let Some(subject) = &self.subject else { return 0 };
+        let hash = Sha256::digest(subject);
+        let hash = u64::from_be_bytes(hash[..8].try_into().expect("SHA-256 has more than 8 bytes"));
+        1 + u16::try_from(hash % SUBJECT_GROUPS).unwrap_or(0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use crate::{event::Event, schedule::testing::event};
+
+    fn group(subject: Option<&str>) -> u16 {
+        let event = Arc::unwrap_or_clone(event("a"));
+        Event { subject: subject.map(str::to_owned), ..event }.group()
+    }
+
+    #[test]
+    fn a_subject_has_the_same_group_in_every_build() {
+        assert_eq!(group(None), 0);
+        // The last 10 bits of the first 8 bytes of SHA-256, plus 1.
+        assert_eq!(group(Some("order-4711")), 404);
+        assert!((0..5_000).all(|number| (1..=1_024).contains(&group(Some(&number.to_string())))));
+    }
 }

@@ -26,12 +26,15 @@ pub struct HealthDigest {
     pub health: Health,
     /// Of what is shown beside it: for a Webhook, how many endpoints are in which group.
     pub detail: u64,
+    /// An endpoint's circuit is open, or half open: attempts pause. The two differ in the counts only, because probes
+    /// go on for as long as a receiver is away.
+    pub open: bool,
 }
 
 /// Why an object should be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Need {
-    /// A receiver began or ceased to fail.
+    /// A receiver began or ceased to fail, or attempts began or ceased to pause.
     Transition,
     /// A receiver that nothing was known of had its first success, or the like.
     FirstVerdict,
@@ -83,7 +86,7 @@ impl HealthDigest {
         } else if was != now && (paused(was) || paused(now)) {
             // Suspending a Webhook changes all its endpoints at once: paid for as the change of configuration it is.
             Some(Need::Programmed)
-        } else if fails(was) != fails(now) || gone(was) != gone(now) {
+        } else if fails(was) != fails(now) || gone(was) != gone(now) || self.open != is.open {
             Some(Need::Transition)
         } else if was.status != now.status {
             Some(Need::FirstVerdict)
@@ -103,6 +106,7 @@ mod tests {
         testing::{failed, succeeded, view},
         view::EndpointView,
     };
+    use crate::schedule::Circuit;
 
     fn of(view: &EndpointView) -> Digest {
         shown::endpoint(view, judge(view))
@@ -151,6 +155,20 @@ mod tests {
         let fail = |view: &mut EndpointView| (0..3).for_each(|_| failed(view, 2_000, "Timeout", None));
         assert_need(fail, Some(Need::Transition), Some(Need::Transition), None);
         assert_need(|view| view.gone = true, Some(Need::Transition), Some(Need::Transition), None);
+    }
+
+    #[test]
+    fn an_opening_circuit_is_a_transition_and_its_probes_are_not() {
+        assert_need(|view| view.circuit = Circuit::Open, Some(Need::Transition), Some(Need::Transition), None);
+        let mut open = view("a");
+        open.circuit = Circuit::Open;
+        let mut probed = open.clone();
+        probed.circuit = Circuit::HalfOpen;
+        assert_eq!(of(&probed).need(Some(of(&open)), StatusMode::Full), Some(Need::Counters));
+        assert_eq!(of(&probed).need(Some(of(&open)), StatusMode::Transitions), None);
+        let mut closed = open.clone();
+        closed.circuit = Circuit::Closed;
+        assert_eq!(of(&closed).need(Some(of(&probed)), StatusMode::Transitions), Some(Need::Transition));
     }
 
     #[test]

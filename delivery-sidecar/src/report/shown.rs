@@ -20,6 +20,7 @@ use super::{
     totals::Totals,
     view::{EndpointView, WebhookView},
 };
+use crate::schedule::Circuit;
 
 /// What comes from the configuration.
 #[derive(Hash)]
@@ -66,6 +67,7 @@ impl<'a> Programmed<'a> {
 /// What an endpoint shows of its deliveries, times left out.
 #[derive(Hash)]
 pub(super) struct Counts<'a> {
+    pub circuit: &'a str,
     pub delivered: i64,
     pub failed: i64,
     pub retried: i64,
@@ -79,6 +81,7 @@ impl<'a> Counts<'a> {
     pub fn of(view: &'a EndpointView) -> Self {
         let stats = &view.stats;
         Self {
+            circuit: circuit(view.circuit),
             delivered: count(stats.delivered),
             failed: count(stats.failed),
             retried: count(stats.retried),
@@ -95,6 +98,7 @@ impl<'a> Counts<'a> {
     fn found(status: &'a WebhookEndpointStatus) -> Option<Self> {
         let delivery = status.delivery.as_ref()?;
         Some(Self {
+            circuit: delivery.circuit.as_deref()?,
             delivered: delivery.delivered?,
             failed: delivery.failed?,
             retried: delivery.retried?,
@@ -113,7 +117,7 @@ impl<'a> Counts<'a> {
 pub fn endpoint(view: &EndpointView, health: Health) -> Digest {
     Digest {
         programmed: hash(Programmed::endpoint(view)),
-        health: Some(HealthDigest { health, detail: 0 }),
+        health: Some(HealthDigest { health, detail: 0, open: view.circuit != Circuit::Closed }),
         counters: Some(hash(Counts::of(view))),
     }
 }
@@ -123,10 +127,15 @@ pub fn endpoint_found(status: &WebhookEndpointStatus) -> Option<Digest> {
     let conditions = status.conditions.as_deref().unwrap_or_default();
     let revision = status.configuration.as_ref().and_then(|configuration| configuration.revision.as_deref());
     let keys = status.signing.as_ref().and_then(|signing| signing.active_key_ids.as_deref()).unwrap_or_default();
+    let circuit_shown = status.delivery.as_ref().and_then(|delivery| delivery.circuit.as_deref());
+    let open = circuit_shown.is_some_and(|shown| shown != circuit(Circuit::Closed));
     Some(Digest {
         programmed: hash(Programmed::found(conditions, revision, keys)?),
-        health: found_health(conditions, HEALTHY, health::known_reason)
-            .map(|health| HealthDigest { health, detail: 0 }),
+        health: found_health(conditions, HEALTHY, health::known_reason).map(|health| HealthDigest {
+            health,
+            detail: 0,
+            open,
+        }),
         counters: Counts::found(status).map(hash),
     })
 }
@@ -135,7 +144,7 @@ pub fn endpoint_found(status: &WebhookEndpointStatus) -> Option<Digest> {
 pub fn webhook(view: &WebhookView, totals: &Totals) -> Digest {
     Digest {
         programmed: hash(Programmed::webhook(view)),
-        health: Some(HealthDigest { health: totals.health(), detail: groups(totals) }),
+        health: Some(HealthDigest { health: totals.health(), detail: groups(totals), open: false }),
         counters: Some(sums(totals)),
     }
 }
@@ -157,9 +166,18 @@ pub fn webhook_found(status: &WebhookStatus) -> Option<Digest> {
     let health = found_health(conditions, ENDPOINTS_HEALTHY, known);
     Some(Digest {
         programmed: hash(Programmed::found(conditions, revision, &[])?),
-        health: health.map(|health| HealthDigest { health, detail: totals.as_ref().map_or(0, groups) }),
+        health: health.map(|health| HealthDigest { health, detail: totals.as_ref().map_or(0, groups), open: false }),
         counters: totals.as_ref().map(sums),
     })
+}
+
+/// A circuit as the API has it.
+fn circuit(circuit: Circuit) -> &'static str {
+    match circuit {
+        Circuit::Closed => "Closed",
+        Circuit::Open => "Open",
+        Circuit::HalfOpen => "HalfOpen",
+    }
 }
 
 /// A count as the API has it.

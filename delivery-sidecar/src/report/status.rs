@@ -78,6 +78,7 @@ fn endpoint_delivery(view: &EndpointView, now: Timestamp) -> EndpointDeliverySta
     let counts = Counts::of(view);
     EndpointDeliveryStatus {
         observed_time: Some(seconds(now)),
+        circuit: Some(counts.circuit.into()),
         delivered: Some(counts.delivered),
         failed: Some(counts.failed),
         retried: Some(counts.retried),

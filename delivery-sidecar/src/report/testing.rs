@@ -3,6 +3,7 @@
 use posthaste_journal::{EndpointStats, Failure, LastFailure};
 
 use super::view::{EndpointView, WebhookView};
+use crate::schedule::Circuit;
 
 /// An endpoint that is loaded and had no traffic.
 pub fn view(uid: &str) -> EndpointView {
@@ -16,6 +17,7 @@ pub fn view(uid: &str) -> EndpointView {
         enabled: true,
         suspended: false,
         gone: false,
+        circuit: Circuit::Closed,
         active_key_ids: vec!["k1".into()],
         stats: EndpointStats::default(),
         pending: 0,

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use posthaste_journal::EndpointStats;
 
+use crate::schedule::Circuit;
+
 /// One endpoint as it is to be shown.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EndpointView {
@@ -26,6 +28,8 @@ pub struct EndpointView {
     pub suspended: bool,
     /// It answered 410 and its spec has not changed since.
     pub gone: bool,
+    /// Whether attempts are made.
+    pub circuit: Circuit,
     /// Ids of the keys that sign now.
     pub active_key_ids: Vec<String>,
     /// Counts.

@@ -183,11 +183,11 @@ impl EngineTask {
         match message {
             Message::Committed(events) => {
                 self.backlog.take(Waiting::of(&events));
-                for Committed { seq, accepted_ms, deliveries, payload } in events {
+                for Committed { seq, accepted_ms, deliveries, group, payload } in events {
                     self.had_work |= !deliveries.is_empty();
                     // An event that cannot be decoded fails at its attempt.
                     let event = if deliveries.is_empty() { None } else { Event::decode(payload).ok().map(Arc::new) };
-                    self.handle(Input::Committed { seq, accepted_ms, deliveries, event }, None).await;
+                    self.handle(Input::Committed { seq, accepted_ms, deliveries, group, event }, None).await;
                 }
             }
             Message::Finished(ordinal, seq, Attempted { event_id, verdict }) => {

@@ -38,7 +38,7 @@ impl Intake {
         let events = batch.into_iter().map(|prepared| {
             let Prepared { event, accepted_ms, idempotency } = prepared;
             let deliveries = snapshot.router.route(event.tenant.as_deref(), &event.event_type);
-            NewEvent { payload: event.encode(), accepted_ms, idempotency, deliveries }
+            NewEvent { payload: event.encode(), accepted_ms, idempotency, deliveries, group: event.group() }
         });
         let events: Vec<NewEvent> = events.collect();
         let deliveries: Vec<usize> = events.iter().map(|event| event.deliveries.len()).collect();

@@ -31,6 +31,7 @@ pub fn endpoint_view(
         enabled: loaded.enabled,
         suspended: loaded.suspend || snapshot.webhook.suspend,
         gone: lane.is_some_and(|lane| lane.gone),
+        circuit: lane.map(|lane| lane.circuit).unwrap_or_default(),
         active_key_ids: keys.map(|key| key.id.clone()).collect(),
         stats,
         pending: lane.map_or(0, |lane| lane.pending),

@@ -7,17 +7,17 @@ use posthaste_journal::{EndpointRecord, Ordinal, Outcome, OutcomeKind, Pending, 
 use rand::{SeedableRng, rngs::SmallRng};
 
 use super::{
+    breaker::{Breaker, Circuit},
     cache::EventCache,
-    gone::Gone,
+    conclude::conclude,
     lane::{Lane, LaneSettings, Readiness, Running},
+    memo::Memo,
+    rate::{Rate, Used},
     ready::Ready,
-    retry::{self, Next},
+    standing::Standing,
     timers::Timers,
 };
-use crate::{
-    event::Event,
-    send::{FailureClass, Verdict},
-};
+use crate::{event::Event, send::Verdict};
 
 /// What does not change while the engine runs.
 #[derive(Clone, Copy, Debug)]
@@ -52,6 +52,8 @@ pub enum Input {
         accepted_ms: i64,
         /// The endpoints that it is for.
         deliveries: Vec<Ordinal>,
+        /// The group of its subject; 0 without one.
+        group: u16,
         /// It, if it is at hand.
         event: Option<Arc<Event>>,
     },
@@ -110,6 +112,8 @@ pub struct Start {
 pub struct LaneView {
     /// It answered 410 and has not changed since.
     pub gone: bool,
+    /// Whether attempts are made.
+    pub circuit: Circuit,
     /// It is in the current configuration.
     pub configured: bool,
     /// Deliveries that are not finished.
@@ -131,8 +135,8 @@ pub struct Engine {
     suspended: bool,
     draining: bool,
     in_flight: usize,
-    /// Those of `in_flight` whose endpoint fails.
-    failing_in_flight: usize,
+    /// Those of `in_flight` whose endpoint is doubtful.
+    doubtful_in_flight: usize,
     /// Deliveries that are not finished, of all lanes that were not dropped.
     pending: u64,
 }
@@ -171,7 +175,7 @@ impl Engine {
             suspended: false,
             draining: false,
             in_flight: 0,
-            failing_in_flight: 0,
+            doubtful_in_flight: 0,
             pending: 0,
         }
     }
@@ -180,16 +184,19 @@ impl Engine {
     pub fn recover(&mut self, endpoints: &[EndpointRecord], pending: &[Pending]) {
         for endpoint in endpoints {
             if let Some(scheduled) = self.lane_or_parked(endpoint.ordinal) {
-                scheduled.lane.gone = Gone::from_memo(&endpoint.memo);
-                scheduled.lane.failing = endpoint.stats.consecutive_failures > 0;
+                let Memo { gone, used } = Memo::from_bytes(&endpoint.memo);
+                scheduled.lane.gone = gone;
+                scheduled.lane.rate = Rate::recovered(used, endpoint.stats.last_attempt_ms);
+                scheduled.lane.standing = Standing::recovered(&endpoint.stats);
+                scheduled.lane.breaker = Breaker::recovered(endpoint.stats.consecutive_failures);
             }
         }
         for delivery in pending {
             if let Some(scheduled) = self.lane_or_parked(delivery.endpoint) {
                 if delivery.attempts == 0 {
-                    scheduled.lane.push_fresh(delivery.seq, delivery.accepted_ms);
+                    scheduled.lane.push_fresh(delivery.seq, delivery.accepted_ms, delivery.group);
                 } else {
-                    scheduled.lane.push_waiting(delivery.seq, delivery.attempts, delivery.due_ms);
+                    scheduled.lane.push_tried(delivery.seq, delivery.attempts, delivery.due_ms, delivery.group);
                 }
                 self.pending += 1;
             }
@@ -199,14 +206,25 @@ impl Engine {
     /// Takes an input and adds to `effects` what is to be done now.
     pub fn handle(&mut self, input: Input, now_ms: i64, effects: &mut Vec<Effect>) {
         match input {
-            Input::Committed { seq, accepted_ms, deliveries, event } => {
-                self.committed(seq, accepted_ms, &deliveries, event, now_ms, effects);
+            Input::Committed { seq, accepted_ms, deliveries, group, event } => {
+                let mut kept = 0;
+                for ordinal in deliveries {
+                    if let Some(scheduled) = self.lane_or_parked(ordinal) {
+                        scheduled.lane.push_fresh(seq, accepted_ms, group);
+                        kept += 1;
+                        self.settle(ordinal, now_ms, effects);
+                    }
+                }
+                self.pending += kept as u64;
+                if let Some(event) = event {
+                    self.cache.insert(seq, event, kept);
+                }
             }
             Input::Finished { ordinal, seq, ended_ms, verdict } => {
                 self.finished(ordinal, seq, ended_ms, verdict, now_ms, effects);
             }
             Input::Configure(settings) => self.configure(settings, now_ms, effects),
-            Input::Drain => self.draining = true,
+            Input::Drain => self.drain(now_ms, effects),
             Input::Tick => {}
         }
         self.expire_timers(now_ms);
@@ -251,33 +269,11 @@ impl Engine {
         let next = lane.next_due_ms().filter(|due_ms| *due_ms > 0 && lane.may_deliver() && !suspended);
         Some(LaneView {
             gone: lane.gone.is_some(),
+            circuit: lane.breaker.circuit(),
             configured: !lane.parked,
             pending: lane.pending() as u64,
             next_attempt_ms: next,
         })
-    }
-
-    fn committed(
-        &mut self,
-        seq: Seq,
-        accepted_ms: i64,
-        deliveries: &[Ordinal],
-        event: Option<Arc<Event>>,
-        now_ms: i64,
-        effects: &mut Vec<Effect>,
-    ) {
-        let mut kept = 0;
-        for &ordinal in deliveries {
-            if let Some(scheduled) = self.lane_or_parked(ordinal) {
-                scheduled.lane.push_fresh(seq, accepted_ms);
-                kept += 1;
-                self.settle(ordinal, now_ms, effects);
-            }
-        }
-        self.pending += kept as u64;
-        if let Some(event) = event {
-            self.cache.insert(seq, event, kept);
-        }
     }
 
     fn finished(
@@ -293,8 +289,8 @@ impl Engine {
         let lane = &mut scheduled.lane;
         let Some(running) = lane.finish(seq) else { return };
         self.in_flight -= 1;
-        if lane.failing {
-            self.failing_in_flight -= 1;
+        if lane.standing.is_doubtful() {
+            self.doubtful_in_flight -= 1;
         }
         if lane.dropped {
             if lane.in_flight() == 0 {
@@ -302,21 +298,17 @@ impl Engine {
             }
             return;
         }
-        let failed = !matches!(verdict, Verdict::Succeeded { .. });
-        if failed != lane.failing {
-            lane.failing = failed;
-            // The others of this lane that are in flight change sides with it.
-            let others = lane.in_flight();
-            self.failing_in_flight =
-                if failed { self.failing_in_flight + others } else { self.failing_in_flight - others };
-        }
+        let before = lane.standing;
+        let succeeded = matches!(verdict, Verdict::Succeeded { .. });
+        lane.standing = Standing::after(succeeded, ended_ms - running.started_ms);
+        change_sides(&mut self.doubtful_in_flight, before, lane);
         let was_gone = lane.gone;
         let kind = conclude(lane, running, ended_ms, verdict, now_ms, &mut self.random);
         if !matches!(kind, OutcomeKind::Retry { .. }) {
             self.pending -= 1;
         }
-        if let Some(gone) = lane.gone.filter(|_| was_gone.is_none()) {
-            effects.push(Effect::Remember { ordinal, memo: gone.to_memo() });
+        if lane.gone.is_some() && was_gone.is_none() {
+            effects.push(Effect::Remember { ordinal, memo: lane.memo(now_ms).to_bytes() });
         }
         effects.push(Effect::Record(Outcome {
             seq,
@@ -338,9 +330,13 @@ impl Engine {
         }
         for (ordinal, settings) in settings.lanes {
             let Some(scheduled) = self.lane_or_parked(ordinal) else { continue };
+            let before = scheduled.lane.standing;
             if scheduled.lane.configure(settings) {
-                effects.push(Effect::Remember { ordinal, memo: Bytes::new() });
+                let memo = scheduled.lane.memo(now_ms).to_bytes();
+                effects.push(Effect::Remember { ordinal, memo });
             }
+            let Some(Slot::Lane(scheduled)) = self.slots.get(ordinal.0 as usize) else { continue };
+            change_sides(&mut self.doubtful_in_flight, before, &scheduled.lane);
         }
         for ordinal in settings.dropped {
             self.drop_lane(ordinal);
@@ -348,6 +344,19 @@ impl Engine {
         for index in 0..self.slots.len() {
             if let Ok(ordinal) = u32::try_from(index) {
                 self.settle(Ordinal(ordinal), now_ms, effects);
+            }
+        }
+    }
+
+    /// Nothing starts any more, so what is used of rate limits is final: it is kept for the next process.
+    fn drain(&mut self, now_ms: i64, effects: &mut Vec<Effect>) {
+        self.draining = true;
+        for (ordinal, slot) in (0..).map(Ordinal).zip(&self.slots) {
+            if let Slot::Lane(scheduled) = slot
+                && !scheduled.lane.dropped
+                && scheduled.lane.rate.used(now_ms) != Used::None
+            {
+                effects.push(Effect::Remember { ordinal, memo: scheduled.lane.memo(now_ms).to_bytes() });
             }
         }
     }
@@ -387,7 +396,7 @@ impl Engine {
         let readiness = if self.suspended { Readiness::Blocked } else { scheduled.lane.readiness(now_ms) };
         if readiness == Readiness::Now && !scheduled.ready {
             scheduled.ready = true;
-            self.ready.push(ordinal, scheduled.lane.failing);
+            self.ready.push(ordinal, scheduled.lane.standing.is_doubtful());
         }
         let timer = if let Readiness::At(at_ms) = readiness { Some(at_ms) } else { None };
         self.timers.reset(ordinal, std::mem::replace(&mut scheduled.timer, timer), timer);
@@ -401,14 +410,14 @@ impl Engine {
 
     /// Starts what may start, lane by lane in turn.
     fn start(&mut self, now_ms: i64, effects: &mut Vec<Effect>) {
-        let failing_limit = (self.limit / 2).max(1);
+        let doubtful_limit = (self.limit / 2).max(1);
         while !self.draining && self.in_flight < self.limit {
-            let failing_too = self.failing_in_flight < failing_limit;
-            let Some(ordinal) = self.ready.pop(failing_too) else { return };
+            let doubtful_too = self.doubtful_in_flight < doubtful_limit;
+            let Some(ordinal) = self.ready.pop(doubtful_too) else { return };
             // What has happened since the lane was put there shows only now.
             let Some(Slot::Lane(scheduled)) = self.slots.get_mut(ordinal.0 as usize) else { continue };
             let lane = &mut scheduled.lane;
-            if lane.failing && !failing_too {
+            if lane.standing.is_doubtful() && !doubtful_too {
                 self.ready.push(ordinal, true);
                 continue;
             }
@@ -418,7 +427,7 @@ impl Engine {
                 && let Some(Running { seq, attempt, .. }) = lane.start(now_ms)
             {
                 self.in_flight += 1;
-                self.failing_in_flight += usize::from(lane.failing);
+                self.doubtful_in_flight += usize::from(lane.standing.is_doubtful());
                 let event = if attempt == 1 { self.cache.take(seq) } else { None };
                 effects.push(Effect::Start(Start { ordinal, seq, attempt, event }));
             }
@@ -448,40 +457,11 @@ impl Engine {
     }
 }
 
-/// What an attempt's verdict means for its delivery. The lane takes the delivery back unless it is finished.
-fn conclude(
-    lane: &mut Lane,
-    running: Running,
-    ended_ms: i64,
-    verdict: Verdict,
-    now_ms: i64,
-    random: &mut SmallRng,
-) -> OutcomeKind {
-    let (failure, retry_after, class) = match verdict {
-        Verdict::Succeeded { status } => {
-            lane.throttle.succeeded();
-            return OutcomeKind::Succeeded { status };
-        }
-        Verdict::Failed { failure, retry_after, class } => (failure, retry_after, class),
-    };
-    if class == FailureClass::Throttle {
-        lane.throttle.overloaded(now_ms, retry_after);
+/// A lane's standing is not what it was `before`: what it has in flight counts with the others of its kind.
+fn change_sides(doubtful_in_flight: &mut usize, before: Standing, lane: &Lane) {
+    match (before.is_doubtful(), lane.standing.is_doubtful()) {
+        (false, true) => *doubtful_in_flight += lane.in_flight(),
+        (true, false) => *doubtful_in_flight -= lane.in_flight(),
+        _ => {}
     }
-    if class == FailureClass::Gone && lane.settings.as_ref().is_some_and(|settings| settings.identity() == running.of) {
-        lane.gone = Some(running.of);
-    }
-    let next = match (&lane.settings, class) {
-        (_, FailureClass::Permanent) => Next::Exhausted,
-        (Some(settings), _) => retry::next(&settings.retry, running.attempt, ended_ms, retry_after, random),
-        // Nothing starts without settings. If it could, it would have to be kept.
-        (None, _) => Next::At { due_ms: ended_ms },
-    };
-    let due_ms = match (next, class) {
-        (Next::At { due_ms }, _) => due_ms,
-        // It is asked again only after a person has changed something, and that attempt is owed.
-        (Next::Exhausted, FailureClass::Gone) => ended_ms,
-        (Next::Exhausted, _) => return OutcomeKind::DeadLettered { failure },
-    };
-    lane.push_waiting(running.seq, running.attempt, due_ms);
-    OutcomeKind::Retry { due_ms, failure }
 }

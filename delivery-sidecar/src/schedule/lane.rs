@@ -2,15 +2,18 @@
 //!
 //! A lane decides what it could start next and when. Whether it may, besides all others, is the engine's decision.
 
-use std::{
-    cmp::{Ordering, Reverse},
-    collections::{BinaryHeap, VecDeque},
-};
-
-use posthaste_delivery_config::RetryPolicy;
+use posthaste_delivery_config::{CircuitBreaker, DeliveryOrdering, DeliveryRate, RetryPolicy};
 use posthaste_journal::Seq;
 
-use super::{gone::Gone, throttle::Throttle};
+use super::{
+    breaker::{Breaker, Sign},
+    gone::Gone,
+    memo::Memo,
+    queue::{Queue, Waiting},
+    rate::Rate,
+    standing::Standing,
+    throttle::Throttle,
+};
 
 /// What the engine needs to know of an endpoint's configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,27 +26,15 @@ pub struct LaneSettings {
     pub suspend: bool,
     /// Most attempts in flight; at least 1.
     pub concurrency: u32,
+    /// When attempts pause because all fail; `None` for never.
+    pub circuit_breaker: Option<CircuitBreaker>,
+    /// How many attempts there may be per time; `None` for no limit.
+    pub rate_limit: Option<DeliveryRate>,
+    /// Which deliveries wait for others.
+    pub ordering: DeliveryOrdering,
     /// When failed deliveries are attempted again.
     pub retry: RetryPolicy,
 }
-
-/// A delivery that waits for its first attempt.
-#[derive(Clone, Copy, Debug)]
-struct Fresh {
-    seq: Seq,
-    accepted_ms: i64,
-}
-
-/// A delivery that waits for another attempt. Ordered by time, then by acceptance.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Waiting {
-    due_ms: i64,
-    seq: Seq,
-    attempts: u32,
-}
-
-// A million waiting deliveries must not take more than 32 MiB.
-const _: () = assert!(size_of::<Fresh>() <= 32 && size_of::<Waiting>() <= 32);
 
 /// A delivery in flight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +45,12 @@ pub struct Running {
     pub attempt: u32,
     /// The endpoint as it was when the attempt started: a 410 says something of that one only.
     pub of: Gone,
+    /// The group of its subject.
+    pub group: u16,
+    /// When it started.
+    pub started_ms: i64,
+    /// It is to show whether the receiver is back.
+    pub probe: bool,
 }
 
 /// When a lane can start its next attempt.
@@ -78,12 +75,15 @@ pub struct Lane {
     pub gone: Option<Gone>,
     /// The endpoint was deleted: nothing waits any more, and what is in flight is not recorded.
     pub dropped: bool,
-    /// The last attempt failed.
-    pub failing: bool,
+    /// By its last attempt.
+    pub standing: Standing,
     /// Its pause, if it is overloaded.
     pub throttle: Throttle,
-    fresh: VecDeque<Fresh>,
-    waiting: BinaryHeap<Reverse<Waiting>>,
+    /// Its circuit.
+    pub breaker: Breaker,
+    /// Its rate limit.
+    pub rate: Rate,
+    queue: Queue,
     in_flight: Vec<Running>,
 }
 
@@ -101,36 +101,42 @@ impl Lane {
     }
 
     /// Takes new settings. A gone endpoint comes back when they are of another generation or URL, or toggle
-    /// `suspend`; true if it does. A pause does not outlive such a change either: it was asked for by the receiver of
-    /// before, and a person waits for what the change brings.
+    /// `suspend`; true if it does. A pause does not outlive such a change either, and the circuit closes: they come
+    /// from the receiver of before, and a person waits for what the change brings.
     pub fn configure(&mut self, settings: LaneSettings) -> bool {
         let toggled = self.settings.as_ref().is_some_and(|old| old.suspend != settings.suspend);
         let returns = self.gone.is_some_and(|gone| toggled || gone != settings.identity());
         if returns {
             self.gone = None;
         }
-        if self.settings.as_ref().is_none_or(|old| old.identity() != settings.identity()) {
+        if self.settings.as_ref().is_some_and(|old| old.identity() != settings.identity()) {
             self.throttle = Throttle::default();
+            self.breaker = Breaker::default();
         }
+        if self.settings.as_ref().is_some_and(|old| old.url_fingerprint != settings.url_fingerprint) {
+            self.standing = Standing::Untested;
+        }
+        self.queue.configure(settings.ordering, self.in_flight.iter().map(|running| running.group));
+        self.rate.configure(settings.rate_limit);
+        self.breaker.configure(settings.circuit_breaker.as_ref(), settings.concurrency);
         self.parked = false;
         self.settings = Some(settings);
         returns
     }
 
     /// Adds a delivery that has had no attempt. Must be called in order of acceptance.
-    pub fn push_fresh(&mut self, seq: Seq, accepted_ms: i64) {
-        self.fresh.push_back(Fresh { seq, accepted_ms });
+    pub fn push_fresh(&mut self, seq: Seq, accepted_ms: i64, group: u16) {
+        self.queue.push(Waiting { due_ms: accepted_ms, seq, attempts: 0, group });
     }
 
     /// Adds a delivery that has had `attempts` attempts.
-    pub fn push_waiting(&mut self, seq: Seq, attempts: u32, due_ms: i64) {
-        self.waiting.push(Reverse(Waiting { due_ms, seq, attempts }));
+    pub fn push_tried(&mut self, seq: Seq, attempts: u32, due_ms: i64, group: u16) {
+        self.queue.push(Waiting { due_ms, seq, attempts, group });
     }
 
     /// Forgets all that waits.
     pub fn clear(&mut self) {
-        self.fresh = VecDeque::new();
-        self.waiting = BinaryHeap::new();
+        self.queue.clear();
     }
 
     /// Neither suspended nor parked, gone or dropped.
@@ -142,43 +148,27 @@ impl Lane {
     /// When the next attempt could start.
     pub fn readiness(&self, now_ms: i64) -> Readiness {
         let concurrency = self.settings.as_ref().map_or(0, |settings| settings.concurrency as usize);
-        if !self.may_deliver() || self.in_flight.len() >= concurrency {
+        let concurrency = concurrency.min(self.standing.most_at_once());
+        if !self.may_deliver() || self.in_flight.len() >= concurrency || !self.breaker.permits(self.in_flight.len()) {
             return Readiness::Blocked;
         }
         let Some(due_ms) = self.next_due_ms() else { return Readiness::Blocked };
         if due_ms <= now_ms { Readiness::Now } else { Readiness::At(due_ms) }
     }
 
-    /// When the next delivery is due, the pause included; 0 when one waits only for its turn.
+    /// When the next delivery is due, pauses included; 0 when one waits only for its turn.
     pub fn next_due_ms(&self) -> Option<i64> {
-        let waiting = self.waiting.peek().map(|Reverse(waiting)| waiting.due_ms);
-        let due_ms = if self.fresh.is_empty() { waiting? } else { 0 };
-        Some(due_ms.max(self.throttle.until_ms()))
+        let due_ms = self.queue.next_due_ms()?;
+        Some(due_ms.max(self.throttle.until_ms()).max(self.breaker.until_ms()).max(self.rate.until_ms()))
     }
 
-    /// Takes the delivery that is to be attempted now: the one that has been due longest, so that neither new events
-    /// nor retries can hold the other up for ever. A new event is due from its acceptance on.
+    /// Takes the delivery that is to be attempted now.
     pub fn start(&mut self, now_ms: i64) -> Option<Running> {
-        let waiting = self.waiting.peek().map(|Reverse(waiting)| waiting).filter(|waiting| waiting.due_ms <= now_ms);
         let of = self.settings.as_ref()?.identity();
-        let fresh_first = match (self.fresh.front(), waiting) {
-            (Some(fresh), Some(waiting)) => fresh.accepted_ms.cmp(&waiting.due_ms) != Ordering::Greater,
-            (fresh, _) => fresh.is_some(),
-        };
-        let running = if fresh_first {
-            let fresh = self.fresh.pop_front()?;
-            if self.fresh.len() < self.fresh.capacity() / 4 {
-                self.fresh.shrink_to(self.fresh.len() * 2);
-            }
-            Running { seq: fresh.seq, attempt: 1, of }
-        } else {
-            let waiting = *waiting?;
-            self.waiting.pop();
-            if self.waiting.len() < self.waiting.capacity() / 4 {
-                self.waiting.shrink_to(self.waiting.len() * 2);
-            }
-            Running { seq: waiting.seq, attempt: waiting.attempts + 1, of }
-        };
+        let Waiting { seq, attempts, group, .. } = self.queue.pop(now_ms)?;
+        let probe = self.breaker.started();
+        let running = Running { seq, attempt: attempts + 1, of, group, started_ms: now_ms, probe };
+        self.rate.started(now_ms);
         self.in_flight.push(running);
         Some(running)
     }
@@ -186,7 +176,24 @@ impl Lane {
     /// An attempt has ended. `None` when it was not in flight.
     pub fn finish(&mut self, seq: Seq) -> Option<Running> {
         let index = self.in_flight.iter().position(|running| running.seq == seq)?;
-        Some(self.in_flight.swap_remove(index))
+        let running = self.in_flight.swap_remove(index);
+        self.queue.ended(running.group);
+        Some(running)
+    }
+
+    /// What an attempt that has ended says about the receiver. One that began before an edit says nothing about the
+    /// receiver of now.
+    pub fn learn(&mut self, running: Running, sign: Sign, now_ms: i64) {
+        let Some(settings) = self.settings.as_ref().filter(|settings| settings.identity() == running.of) else {
+            return;
+        };
+        let breaker = settings.circuit_breaker.as_ref();
+        self.breaker.finished(breaker, settings.concurrency, running.probe, sign, now_ms);
+    }
+
+    /// What is to be kept of it.
+    pub fn memo(&self, now_ms: i64) -> Memo {
+        Memo { gone: self.gone, used: self.rate.used(now_ms) }
     }
 
     /// Attempts in flight.
@@ -196,7 +203,7 @@ impl Lane {
 
     /// Deliveries that are not finished, those in flight included.
     pub fn pending(&self) -> usize {
-        self.fresh.len() + self.waiting.len() + self.in_flight.len()
+        self.queue.len() + self.in_flight.len()
     }
 }
 
@@ -212,22 +219,6 @@ mod tests {
     }
 
     #[test]
-    fn what_has_been_due_longest_is_first() {
-        let mut lane = lane();
-        lane.push_fresh(10, 1_000);
-        lane.push_fresh(11, 3_000);
-        lane.push_waiting(2, 4, 2_000);
-        lane.push_waiting(1, 1, 9_000);
-        let order = std::iter::from_fn(|| {
-            let running = lane.start(4_000)?;
-            lane.finish(running.seq)
-        });
-        let order: Vec<_> = order.map(|running| (running.seq, running.attempt)).collect();
-        assert_eq!(order, [(10, 1), (2, 5), (11, 1)]);
-        assert_eq!(lane.readiness(4_000), Readiness::At(9_000));
-    }
-
-    #[test]
     fn nothing_starts_while_suspended_parked_gone_or_paused_and_nothing_is_lost() {
         let blocks: [fn(&mut Lane); 3] = [
             |lane| assert!(!lane.configure(LaneSettings { suspend: true, ..settings() })),
@@ -236,13 +227,13 @@ mod tests {
         ];
         for block in blocks {
             let mut lane = lane();
-            lane.push_fresh(1, 0);
+            lane.push_fresh(1, 0, 0);
             block(&mut lane);
             assert_eq!(lane.readiness(i64::MAX), Readiness::Blocked);
             assert_eq!(lane.pending(), 1);
         }
         let mut lane = lane();
-        lane.push_fresh(1, 0);
+        lane.push_fresh(1, 0, 0);
         lane.throttle.overloaded(0, None);
         assert_eq!(lane.readiness(999), Readiness::At(1_000));
         assert_eq!(lane.readiness(1_000), Readiness::Now);
@@ -269,24 +260,11 @@ mod tests {
     #[test]
     fn a_pause_ends_with_an_edit() {
         let mut lane = lane();
-        lane.push_fresh(1, 0);
+        lane.push_fresh(1, 0, 0);
         lane.throttle.overloaded(0, Some(std::time::Duration::from_hours(5)));
         lane.configure(settings());
         assert!(matches!(lane.readiness(1), Readiness::At(_)));
         lane.configure(LaneSettings { generation: 2, ..settings() });
         assert_eq!(lane.readiness(1), Readiness::Now);
-    }
-
-    #[test]
-    fn memory_of_a_backlog_comes_back() {
-        let mut lane = lane();
-        for seq in 0..10_000 {
-            lane.push_fresh(seq, 0);
-            lane.push_waiting(seq + 10_000, 1, 0);
-        }
-        while let Some(running) = lane.start(1) {
-            lane.finish(running.seq);
-        }
-        assert!(lane.fresh.capacity() < 100 && lane.waiting.capacity() < 100);
     }
 }

@@ -6,19 +6,29 @@
 //!
 //! - A delivery that was committed is waiting or in flight until its outcome is recorded; only dropping its endpoint
 //!   makes it disappear.
-//! - A delivery is in flight at most once.
-//! - At most `concurrency` attempts of an endpoint and `in_flight` attempts of all are in flight. When the last attempt
-//!   of an endpoint failed it shares half of `in_flight` with the others that fail.
+//! - A delivery is in flight at most once. Where an ordering is asked for, none is attempted before those accepted before
+//!   it are delivered or given up.
+//! - At most `concurrency` attempts of an endpoint and `in_flight` attempts of all are in flight. An endpoint whose
+//!   last attempt failed or took long, or that has had none, shares half of `in_flight` with the others of that kind; when
+//!   it failed or had none, it makes one attempt at a time.
 //! - No attempt starts before its time; pauses only delay.
+//! - An endpoint's rate limit is never exceeded, and drops nothing.
+//! - While a circuit is open, at most one attempt starts: the probe, after the pause.
 //! - Endpoints that can start something do so in turn.
 //! - A waiting delivery takes at most 32 bytes.
 
+mod breaker;
 mod cache;
+mod conclude;
 mod engine;
 mod gone;
 mod lane;
+mod memo;
+mod queue;
+mod rate;
 mod ready;
 mod retry;
+mod standing;
 mod throttle;
 mod timers;
 
@@ -27,5 +37,6 @@ pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 
+pub use breaker::Circuit;
 pub use engine::{Effect, Engine, Input, LaneView, Options, Settings, Start};
 pub use lane::LaneSettings;

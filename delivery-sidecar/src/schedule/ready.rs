@@ -1,6 +1,6 @@
 //! Lanes that could start an attempt, in the order in which they became able to.
 //!
-//! Two queues that share one row of tickets: lanes whose endpoint fails wait apart, so that they can be held back
+//! Two queues that share one row of tickets: lanes of doubtful endpoints wait apart, so that they can be held back
 //! without anyone having to look past them. Each start sends its lane to the end, which is a round-robin over all
 //! lanes: none can starve another.
 
@@ -11,26 +11,26 @@ use posthaste_journal::Ordinal;
 /// See the module.
 #[derive(Debug, Default)]
 pub struct Ready {
-    healthy: VecDeque<(u64, Ordinal)>,
-    failing: VecDeque<(u64, Ordinal)>,
+    good: VecDeque<(u64, Ordinal)>,
+    doubtful: VecDeque<(u64, Ordinal)>,
     next_ticket: u64,
 }
 
 impl Ready {
     /// Puts a lane at the end. The caller makes sure that a lane is in at most once.
-    pub fn push(&mut self, ordinal: Ordinal, failing: bool) {
-        let queue = if failing { &mut self.failing } else { &mut self.healthy };
+    pub fn push(&mut self, ordinal: Ordinal, doubtful: bool) {
+        let queue = if doubtful { &mut self.doubtful } else { &mut self.good };
         queue.push_back((self.next_ticket, ordinal));
         self.next_ticket += 1;
     }
 
-    /// Takes the lane that has waited longest; of the healthy ones only, unless `failing_too`.
-    pub fn pop(&mut self, failing_too: bool) -> Option<Ordinal> {
+    /// Takes the lane that has waited longest; of the good ones only, unless `doubtful_too`.
+    pub fn pop(&mut self, doubtful_too: bool) -> Option<Ordinal> {
         let ticket = |queue: &VecDeque<(u64, Ordinal)>| queue.front().map_or(u64::MAX, |(ticket, _)| *ticket);
-        let queue = if failing_too && ticket(&self.failing) < ticket(&self.healthy) {
-            &mut self.failing
+        let queue = if doubtful_too && ticket(&self.doubtful) < ticket(&self.good) {
+            &mut self.doubtful
         } else {
-            &mut self.healthy
+            &mut self.good
         };
         queue.pop_front().map(|(_, ordinal)| ordinal)
     }
@@ -41,7 +41,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lanes_come_in_turn_and_failing_ones_only_when_asked_for() {
+    fn lanes_come_in_turn_and_doubtful_ones_only_when_asked_for() {
         let mut ready = Ready::default();
         ready.push(Ordinal(1), false);
         ready.push(Ordinal(2), true);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use posthaste_delivery_config::RetryPolicy;
+use posthaste_delivery_config::{DeliveryOrdering, RetryPolicy};
 use posthaste_journal::{Failure, Ordinal};
 
 use super::LaneSettings;
@@ -33,6 +33,9 @@ pub(crate) fn settings() -> LaneSettings {
         url_fingerprint: 1,
         suspend: false,
         concurrency: 1,
+        circuit_breaker: None,
+        rate_limit: None,
+        ordering: DeliveryOrdering::None,
         retry: RetryPolicy { schedule_ms: vec![1_000, 10_000], jitter_percent: 0 },
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use posthaste_delivery_config::DeliveryOrdering;
 use posthaste_journal::{EndpointRecord, EndpointStats, Ordinal, Outcome, OutcomeKind, Pending, Seq};
 use proptest::prelude::*;
 use rand::{Rng, RngExt, SeedableRng, rngs::SmallRng};
@@ -66,12 +67,17 @@ impl Driver {
     }
 
     fn commit(&mut self, to: &[u32]) -> Seq {
+        self.commit_of(0, to)
+    }
+
+    fn commit_of(&mut self, group: u16, to: &[u32]) -> Seq {
         let seq = self.next_seq;
         self.next_seq += 1;
         self.handle(Input::Committed {
             seq,
             accepted_ms: self.now_ms,
             deliveries: to.iter().copied().map(Ordinal).collect(),
+            group,
             event: Some(event(&seq.to_string())),
         });
         seq
@@ -168,7 +174,7 @@ fn a_gone_endpoint_keeps_its_deliveries_over_a_restart_until_it_is_edited() {
         stats: EndpointStats { consecutive_failures: 1, ..EndpointStats::default() },
         memo: driver.memos[&Ordinal(0)].clone(),
     };
-    let pending = [Pending { seq, endpoint: Ordinal(0), attempts: 1, accepted_ms: 0, due_ms: 1 }];
+    let pending = [Pending { seq, endpoint: Ordinal(0), attempts: 1, accepted_ms: 0, due_ms: 1, group: 0 }];
     restarted.engine.recover(&[record], &pending);
     restarted.configure(Settings { in_flight: 1, lanes: lanes(1, &settings()), ..Settings::default() });
     assert!(restarted.running.is_empty());
@@ -242,13 +248,15 @@ fn lanes_take_turns_when_slots_are_scarce() {
         driver.finish(ordinal.0, seq, succeeded());
     }
     let order: Vec<u32> = driver.started.iter().map(|(ordinal, _)| ordinal.0).collect();
-    assert_eq!(order, [0, 0, 1, 2, 0, 1, 2, 0, 1, 2, 0]);
+    assert_eq!(order, [0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 0]);
 }
 
 #[test]
 fn endpoints_that_fail_share_half_of_the_slots() {
     let retry = posthaste_delivery_config::RetryPolicy { schedule_ms: vec![1; 30], jitter_percent: 0 };
     let mut driver = Driver::configured(10, lanes(6, &LaneSettings { concurrency: 10, retry, ..settings() }));
+    let seq = driver.commit(&[5]);
+    driver.finish(5, seq, succeeded());
     for _ in 0..20 {
         driver.commit(&[0, 1, 2, 3, 4]);
     }
@@ -266,6 +274,170 @@ fn endpoints_that_fail_share_half_of_the_slots() {
 }
 
 #[test]
+fn a_rate_limit_delays_and_outlives_an_orderly_restart() {
+    let rate = posthaste_delivery_config::DeliveryRate { limit: 2, per_ms: 3_600_000, burst: None };
+    let limited = lanes(1, &LaneSettings { rate_limit: Some(rate), concurrency: 8, ..settings() });
+    let mut driver = Driver::configured(10, limited.clone());
+    let begin = driver.now_ms;
+    let seqs: Vec<Seq> = (0..3).map(|_| driver.commit(&[0])).collect();
+    driver.finish(0, seqs[0], succeeded());
+    driver.finish(0, seqs[1], succeeded());
+    assert_eq!((driver.running.len(), driver.engine.wake_at_ms()), (0, Some(begin + 3_600_000)));
+    driver.handle(Input::Drain);
+
+    let mut restarted = Driver::new();
+    let stats = EndpointStats { last_attempt_ms: Some(begin), ..EndpointStats::default() };
+    let record =
+        EndpointRecord { ordinal: Ordinal(0), uid: "a".to_owned(), stats, memo: driver.memos[&Ordinal(0)].clone() };
+    let pending = Pending { seq: seqs[2], endpoint: Ordinal(0), attempts: 0, accepted_ms: begin, due_ms: 0, group: 0 };
+    restarted.engine.recover(&[record], &[pending]);
+    restarted.configure(Settings { in_flight: 10, lanes: limited, ..Settings::default() });
+    assert!(restarted.running.is_empty());
+    restarted.wake();
+    assert_eq!((restarted.now_ms, restarted.running.len()), (begin + 3_600_000, 1));
+}
+
+#[test]
+fn in_order_the_next_one_waits_for_success_or_dead_letter_even_over_a_restart() {
+    let ordered = lanes(1, &LaneSettings { ordering: DeliveryOrdering::PerEndpoint, concurrency: 8, ..settings() });
+    let mut driver = Driver::new();
+    let pending =
+        |seq, attempts, due_ms| Pending { seq, endpoint: Ordinal(0), attempts, accepted_ms: 0, due_ms, group: 0 };
+    driver.engine.recover(&[], &[pending(1, 2, driver.now_ms + 100), pending(2, 1, 5), pending(3, 0, 0)]);
+    driver.next_seq = 4;
+    driver.configure(Settings { in_flight: 10, lanes: ordered, ..Settings::default() });
+    assert!(driver.running.is_empty(), "the first one is not due yet");
+    driver.commit(&[0]);
+    driver.wake();
+    driver.finish(0, 1, failed(FailureClass::Retry));
+    assert!(matches!(driver.last(), OutcomeKind::DeadLettered { .. }));
+    driver.finish(0, 2, failed(FailureClass::Retry));
+    assert!(driver.running.is_empty());
+    driver.wake();
+    driver.finish(0, 2, succeeded());
+    driver.finish(0, 3, succeeded());
+    driver.finish(0, 4, succeeded());
+    let order: Vec<Seq> = driver.started.iter().map(|(_, seq)| *seq).collect();
+    assert_eq!(order, [1, 2, 2, 3, 4]);
+}
+
+fn with_breaker() -> LaneSettings {
+    let breaker =
+        posthaste_delivery_config::CircuitBreaker { failures: 2, open_for_ms: 20_000, open_for_max_ms: 60_000 };
+    LaneSettings { circuit_breaker: Some(breaker), concurrency: 4, ..settings() }
+}
+
+#[test]
+fn an_endpoint_that_only_fails_is_probed_and_comes_back_by_itself() {
+    let mut driver = Driver::configured(10, lanes(1, &with_breaker()));
+    let seqs: Vec<Seq> = (0..9).map(|_| driver.commit(&[0])).collect();
+    while let Some(&(_, seq)) = driver.running.keys().next() {
+        driver.finish(0, seq, failed(FailureClass::Retry));
+    }
+    let attempted = driver.started.len();
+    assert!(attempted < seqs.len());
+    let view = driver.engine.view(Ordinal(0)).unwrap();
+    assert_eq!((view.circuit, view.next_attempt_ms), (Circuit::Open, Some(driver.now_ms + 20_000)));
+    assert!(driver.wake());
+    assert_eq!(driver.running.len(), 1, "one probe, although all events and retries are due");
+    assert_eq!(driver.engine.view(Ordinal(0)).unwrap().circuit, Circuit::HalfOpen);
+    let probe = driver.running.keys().next().unwrap().1;
+    assert_eq!(probe, seqs[attempted], "what has been due longest");
+    driver.finish(0, probe, failed(FailureClass::Retry));
+    assert_eq!(driver.engine.wake_at_ms(), Some(driver.now_ms + 40_000));
+    driver.wake();
+    let mut most = Vec::new();
+    while let Some(&(_, seq)) = driver.running.keys().next() {
+        most.push(driver.running.len());
+        driver.finish(0, seq, succeeded());
+    }
+    assert_eq!(most, [1, 1, 2, 2, 4, 4, 3, 2, 1]);
+    assert!(driver.engine.is_drained() && driver.engine.pending() == 0);
+    assert_eq!(driver.engine.view(Ordinal(0)).unwrap().circuit, Circuit::Closed);
+}
+
+#[test]
+fn a_restart_probes_an_endpoint_that_failed_before_it() {
+    let mut driver = Driver::new();
+    let stats = EndpointStats { consecutive_failures: 2, ..EndpointStats::default() };
+    let record = EndpointRecord { ordinal: Ordinal(0), uid: "a".to_owned(), stats, memo: bytes::Bytes::new() };
+    let pending = |seq| Pending { seq, endpoint: Ordinal(0), attempts: 1, accepted_ms: 0, due_ms: 1, group: 0 };
+    driver.engine.recover(&[record], &[pending(1), pending(2)]);
+    driver.configure(Settings { in_flight: 10, lanes: lanes(1, &with_breaker()), ..Settings::default() });
+    assert_eq!(driver.running.len(), 1);
+    driver.finish(0, 1, succeeded());
+    assert_eq!(driver.running.len(), 1);
+}
+
+#[test]
+fn an_edit_closes_the_circuit() {
+    let mut driver = Driver::configured(10, lanes(1, &with_breaker()));
+    for _ in 0..3 {
+        driver.commit(&[0]);
+    }
+    while let Some(&(_, seq)) = driver.running.keys().next() {
+        driver.finish(0, seq, failed(FailureClass::Retry));
+    }
+    driver.now_ms += 1_000;
+    driver.handle(Input::Tick);
+    assert!(driver.running.is_empty());
+    let edited = LaneSettings { generation: 2, ..with_breaker() };
+    driver.configure(Settings { in_flight: 10, lanes: lanes(1, &edited), ..Settings::default() });
+    assert_eq!(driver.running.len(), 1);
+    assert_eq!(driver.engine.view(Ordinal(0)).unwrap().circuit, Circuit::Closed);
+}
+
+#[test]
+fn new_endpoints_that_hang_leave_room_for_those_that_answer() {
+    let mut driver = Driver::configured(10, lanes(30, &LaneSettings { concurrency: 10, ..settings() }));
+    let seq = driver.commit(&[0]);
+    driver.finish(0, seq, succeeded());
+    let all: Vec<u32> = (1..30).collect();
+    for _ in 0..3 {
+        driver.commit(&all);
+    }
+    let hanging: BTreeSet<Ordinal> = driver.running.keys().map(|(ordinal, _)| *ordinal).collect();
+    assert_eq!((driver.running.len(), hanging.len()), (5, 5), "half of the places, one each");
+    for _ in 0..8 {
+        driver.commit(&[0]);
+    }
+    assert_eq!(driver.running.keys().filter(|(ordinal, _)| ordinal.0 == 0).count(), 5);
+}
+
+#[test]
+fn a_slow_endpoint_shares_half_and_keeps_its_concurrency() {
+    let mut driver = Driver::configured(10, lanes(2, &LaneSettings { concurrency: 8, ..settings() }));
+    let seq = driver.commit(&[0]);
+    driver.now_ms += 5_000;
+    driver.finish(0, seq, succeeded());
+    for _ in 0..20 {
+        driver.commit(&[0]);
+    }
+    assert_eq!(driver.running.len(), 5);
+}
+
+#[test]
+fn another_url_is_another_receiver() {
+    let concurrent = LaneSettings { concurrency: 4, ..settings() };
+    let mut driver = Driver::configured(10, lanes(1, &concurrent));
+    let seq = driver.commit(&[0]);
+    driver.finish(0, seq, succeeded());
+    for _ in 0..9 {
+        driver.commit(&[0]);
+    }
+    assert_eq!(driver.running.len(), 4);
+    let moved = LaneSettings { url_fingerprint: 2, ..concurrent };
+    driver.configure(Settings { in_flight: 10, lanes: lanes(1, &moved), ..Settings::default() });
+    while let Some(&(_, seq)) = driver.running.keys().next() {
+        driver.finish(0, seq, failed(FailureClass::Retry));
+    }
+    for _ in 0..9 {
+        driver.commit(&[0]);
+    }
+    assert_eq!(driver.running.len(), 1);
+}
+
+#[test]
 fn nothing_starts_while_draining() {
     let mut driver = Driver::configured(10, lanes(1, &settings()));
     let seq = driver.commit(&[0]);
@@ -276,12 +448,17 @@ fn nothing_starts_while_draining() {
     assert_eq!(driver.outcomes.len(), 1);
 }
 
+const RATE: posthaste_delivery_config::DeliveryRate =
+    posthaste_delivery_config::DeliveryRate { limit: 3, per_ms: 2_000, burst: None };
+
 /// A random life of six endpoints, checked after every step against what the driver remembers.
 fn live(seed: u64) {
     let random = &mut SmallRng::seed_from_u64(seed);
     let mut driver = Driver::new();
     let mut committed: BTreeSet<(Ordinal, Seq)> = BTreeSet::new();
     let mut floor: BTreeMap<(Ordinal, Seq), i64> = BTreeMap::new();
+    let mut starts: BTreeMap<Ordinal, Vec<i64>> = BTreeMap::new();
+    let mut groups: BTreeMap<Seq, u16> = BTreeMap::new();
     let mut dropped: BTreeSet<Ordinal> = BTreeSet::new();
     let mut current = Settings::default();
     for step in 0..400 {
@@ -291,7 +468,9 @@ fn live(seed: u64) {
         match random.random_range(0..10) {
             0..=2 => {
                 let to: Vec<u32> = (0..6).filter(|_| random.random_bool(0.4)).collect();
-                let seq = driver.commit(&to);
+                let group = random.random_range(0..3);
+                let seq = driver.commit_of(group, &to);
+                groups.insert(seq, group);
                 let kept = to.into_iter().map(Ordinal).filter(|ordinal| !dropped.contains(ordinal));
                 committed.extend(kept.map(|ordinal| (ordinal, seq)));
             }
@@ -320,14 +499,34 @@ fn live(seed: u64) {
         }
         for key in &driver.started[started..] {
             assert!(committed.contains(key), "a start of what is finished");
+            starts.entry(key.0).or_default().push(driver.now_ms);
             assert!(floor.get(key).is_none_or(|due_ms| *due_ms <= driver.now_ms), "an attempt before its time");
             let settings = current.lanes.iter().find(|(ordinal, _)| *ordinal == key.0);
+            let first = |same: &dyn Fn(Seq) -> bool| {
+                let waiting = committed.iter().filter(|(ordinal, seq)| *ordinal == key.0 && same(*seq));
+                waiting.map(|(_, seq)| *seq).min()
+            };
+            let group = groups[&key.1];
+            match settings.map(|(_, settings)| settings.ordering) {
+                Some(DeliveryOrdering::PerEndpoint) => assert_eq!(first(&|_| true), Some(key.1), "out of order"),
+                Some(DeliveryOrdering::PerSubject) if group != 0 => {
+                    assert_eq!(first(&|seq| groups[&seq] == group), Some(key.1), "out of order");
+                }
+                _ => {}
+            }
             assert!(!current.suspend && settings.is_some_and(|(_, settings)| !settings.suspend), "it was to wait");
         }
         if driver.started.len() > started {
             assert!(driver.running.len() <= current.in_flight as usize, "more in flight than allowed");
         }
         for (ordinal, settings) in &current.lanes {
+            if let (Some(rate), Some(starts)) = (settings.rate_limit, starts.get(ordinal))
+                && driver.started[started..].iter().any(|(started, _)| started == ordinal)
+            {
+                let since = driver.now_ms - i64::try_from(rate.per_ms).unwrap();
+                let in_window = starts.iter().filter(|at| **at > since).count();
+                assert!(in_window <= rate.limit as usize, "more attempts in a window than the limit");
+            }
             let started_here = driver.started[started..].iter().any(|(started, _)| started == ordinal);
             let running = driver.running.keys().filter(|(running, _)| running == ordinal).count();
             assert!(
@@ -375,6 +574,11 @@ fn configuration(random: &mut impl Rng, dropped: &BTreeSet<Ordinal>) -> Settings
                 url_fingerprint: 1,
                 suspend: random.random_bool(0.15),
                 concurrency: random.random_range(1..4),
+                // Always the same one: another mode forgets what was used.
+                rate_limit: (ordinal.0 == 2).then_some(RATE),
+                ordering: [DeliveryOrdering::None, DeliveryOrdering::PerEndpoint, DeliveryOrdering::PerSubject]
+                    [random.random_range(0..3)],
+                circuit_breaker: with_breaker().circuit_breaker.filter(|_| random.random_bool(0.5)),
                 ..settings()
             };
             lanes.push((ordinal, settings));

@@ -152,12 +152,13 @@ x                                                                     60s
                     {"type": "Ready", "status": "True"},
                     {"type": "Healthy", "status": "False", "reason": "ServerError"},
                 ],
-                "delivery": {"delivered": 10422, "failed": 231, "pending": 1042, "lastSuccessTime": "2026-01-01T11:47:00Z"},
+                "delivery": {"circuit": "Open", "delivered": 10422, "failed": 231, "pending": 1042,
+                             "lastSuccessTime": "2026-01-01T11:47:00Z"},
             },
         });
         let expected = "\
-NAME          WEBHOOK   READY   HEALTHY   REASON        DELIVERED   FAILED   PENDING   LAST-SUCCESS   AGE
-acme-orders   orders    True    False     ServerError   10422       231      1042      13m            3d2h
+NAME          WEBHOOK   READY   HEALTHY   REASON        CIRCUIT   DELIVERED   FAILED   PENDING   LAST-SUCCESS   AGE
+acme-orders   orders    True    False     ServerError   Open      10422       231      1042      13m            3d2h
 ";
         assert_eq!(table(&WebhookEndpoint::crd(), &[endpoint], now()), expected);
     }

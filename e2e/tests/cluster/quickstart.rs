@@ -57,8 +57,8 @@ async fn the_quickstart_delivers_verified_events_and_shows_them_in_status() {
             let table = namespace.kubectl(&["get", "whe"]).await.ok();
             let row = table.lines().find(|line| line.starts_with("audit")).unwrap_or_default().to_owned();
             let columns: Vec<_> = row.split_whitespace().collect();
-            let expected = ["audit", "orders", "True", "True", "Delivering", "2", "0", "0"];
-            if columns.get(..8) == Some(&expected[..]) { Ok(()) } else { Err(table) }
+            let expected = ["audit", "orders", "True", "True", "Delivering", "Closed", "2", "0", "0"];
+            if columns.get(..9) == Some(&expected[..]) { Ok(()) } else { Err(table) }
         })
         .await;
 

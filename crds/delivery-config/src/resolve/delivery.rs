@@ -4,10 +4,10 @@ use std::time;
 
 use posthaste_crds::{
     Duration,
-    v1alpha1::{Backoff, DeliverySettings, Retry},
+    v1alpha1::{self, Backoff, CircuitBreakerType, DeliverySettings, Retry},
 };
 
-use crate::{DeliveryPolicy, RetryPolicy, defaults};
+use crate::{CircuitBreaker, DeliveryOrdering, DeliveryPolicy, DeliveryRate, RetryPolicy, defaults};
 
 /// Fills in each field from the endpoint, else its Webhook's defaults, else the built-in ones. A schedule, or
 /// `maxAttempts` with `backoff`, is one choice: whoever makes it first, in that order, makes it whole.
@@ -25,7 +25,40 @@ pub(super) fn resolve(own: Option<&DeliverySettings>, inherited: Option<&Deliver
             jitter_percent: retries().find_map(|retry| retry.jitter).unwrap_or(defaults::JITTER_PERCENT),
         },
         concurrency: levels().find_map(|settings| settings.concurrency).unwrap_or(defaults::CONCURRENCY),
+        // A limit means nothing without its period, so it is one choice.
+        rate_limit: levels().find_map(|settings| settings.rate_limit.as_ref()).map(|rate| DeliveryRate {
+            limit: rate.limit,
+            per_ms: milliseconds(rate.per.as_std()),
+            burst: rate.burst,
+        }),
+        ordering: match levels().find_map(|settings| settings.ordering).unwrap_or_default() {
+            v1alpha1::DeliveryOrdering::None => DeliveryOrdering::None,
+            v1alpha1::DeliveryOrdering::PerEndpoint => DeliveryOrdering::PerEndpoint,
+            v1alpha1::DeliveryOrdering::PerSubject => DeliveryOrdering::PerSubject,
+        },
+        circuit_breaker: circuit_breaker(&levels().filter_map(|settings| settings.circuit_breaker.as_ref())),
     }
+}
+
+/// `levels` from the endpoint's own on. The two durations may come from different levels: the first pause is then the
+/// longest.
+fn circuit_breaker<'a>(
+    levels: &(impl Iterator<Item = &'a v1alpha1::CircuitBreaker> + Clone),
+) -> Option<CircuitBreaker> {
+    let type_ = levels.clone().find_map(|breaker| breaker.type_).unwrap_or_default();
+    if type_ == CircuitBreakerType::Disabled {
+        return None;
+    }
+    let duration = |field: fn(&'a v1alpha1::CircuitBreaker) -> Option<&'a Duration>, default| {
+        milliseconds(levels.clone().find_map(field).map_or(default, Duration::as_std))
+    };
+    let open_for_ms = duration(|breaker| breaker.open_for.as_ref(), defaults::BREAKER_OPEN_FOR);
+    let open_for_max_ms = duration(|breaker| breaker.open_for_max.as_ref(), defaults::BREAKER_OPEN_FOR_MAX);
+    Some(CircuitBreaker {
+        failures: levels.clone().find_map(|breaker| breaker.failures).unwrap_or(defaults::BREAKER_FAILURES),
+        open_for_ms,
+        open_for_max_ms: open_for_max_ms.max(open_for_ms),
+    })
 }
 
 /// The delays that this level asks for, if it asks for any.
@@ -75,6 +108,40 @@ mod tests {
         let policy = resolve(Some(&own), Some(&inherited));
         assert_eq!((policy.timeout_ms, policy.concurrency, policy.retry.jitter_percent), (3_000, 2, 0));
         assert_eq!(policy.retry.schedule_ms, [1_000, 90_000]);
+    }
+
+    #[test]
+    fn a_circuit_breaker_is_inherited_field_by_field() {
+        let default = CircuitBreaker { failures: 10, open_for_ms: 30_000, open_for_max_ms: 900_000 };
+        assert_eq!(resolve(None, None).circuit_breaker, Some(default));
+        let own = settings(serde_json::json!({"circuitBreaker": {"openFor": "1h"}}));
+        let inherited = settings(serde_json::json!({"circuitBreaker": {"failures": 3, "openForMax": "2m"}}));
+        let mixed = CircuitBreaker { failures: 3, open_for_ms: 3_600_000, open_for_max_ms: 3_600_000 };
+        assert_eq!(resolve(Some(&own), Some(&inherited)).circuit_breaker, Some(mixed));
+        let off = settings(serde_json::json!({"circuitBreaker": {"type": "Disabled"}}));
+        assert_eq!(resolve(Some(&off), Some(&inherited)).circuit_breaker, None);
+        assert_eq!(resolve(Some(&own), Some(&off)).circuit_breaker, None, "a type is inherited, too");
+        let on = settings(serde_json::json!({"circuitBreaker": {"type": "Consecutive"}}));
+        assert_eq!(resolve(Some(&on), Some(&off)).circuit_breaker, Some(default));
+    }
+
+    #[test]
+    fn an_ordering_is_inherited() {
+        assert_eq!(resolve(None, None).ordering, DeliveryOrdering::None);
+        let own = settings(serde_json::json!({"ordering": "None"}));
+        let inherited = settings(serde_json::json!({"ordering": "PerSubject"}));
+        assert_eq!(resolve(None, Some(&inherited)).ordering, DeliveryOrdering::PerSubject);
+        assert_eq!(resolve(Some(&own), Some(&inherited)).ordering, DeliveryOrdering::None);
+    }
+
+    #[test]
+    fn a_rate_limit_is_inherited_as_a_whole() {
+        assert_eq!(resolve(None, None).rate_limit, None);
+        let own = settings(serde_json::json!({"rateLimit": {"limit": 5, "per": "1m"}}));
+        let inherited = settings(serde_json::json!({"rateLimit": {"limit": 9, "per": "1s", "burst": 3}}));
+        let rate = |limit, per_ms, burst| Some(DeliveryRate { limit, per_ms, burst });
+        assert_eq!(resolve(Some(&own), Some(&inherited)).rate_limit, rate(5, 60_000, None));
+        assert_eq!(resolve(None, Some(&inherited)).rate_limit, rate(9, 1_000, Some(3)));
     }
 
     #[test]

@@ -87,6 +87,10 @@ impl<'a> Input<'a> {
         Err(Malformed("a number is too long"))
     }
 
+    pub(crate) fn u16(&mut self) -> Result<u16, Malformed> {
+        u16::try_from(self.u32()?).map_err(|_| Malformed("a number is too large"))
+    }
+
     pub(crate) fn u32(&mut self) -> Result<u32, Malformed> {
         u32::try_from(self.u64()?).map_err(|_| Malformed("a number is too large"))
     }

@@ -5,7 +5,7 @@ use super::bytes::Input;
 /// Bytes of a header.
 pub(crate) const LENGTH: usize = 36;
 /// The version that this build writes, and the only one that it reads.
-pub(crate) const VERSION: u32 = 1;
+pub(crate) const VERSION: u32 = 2;
 
 const MAGIC: [u8; 8] = *b"POSTHJNL";
 
@@ -79,7 +79,7 @@ mod tests {
     #[test]
     fn a_later_version_is_named() {
         let mut bytes = Header { salt: 5, first: 6, created_ms: 7 }.encode();
-        bytes[8] = 2;
-        assert_eq!(Header::decode(&bytes), Err(Refused::Version(2)));
+        bytes[8] = 3;
+        assert_eq!(Header::decode(&bytes), Err(Refused::Version(3)));
     }
 }

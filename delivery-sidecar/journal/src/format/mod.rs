@@ -20,8 +20,8 @@
 //! | type | record | body |
 //! | --- | --- | --- |
 //! | 1 | snapshot | next seq, next ordinal, endpoints with UID, memo and counts |
-//! | 2 | event | seq, accepted_ms, blob length, ordinals, then the idempotency key if there is one |
-//! | 3 | event moved | seq, accepted_ms, blob length, ordinals each with attempts and due or dead time |
+//! | 2 | event | seq, accepted_ms, blob length, group, ordinals, then the idempotency key if there is one |
+//! | 3 | event moved | seq, accepted_ms, blob length, group, ordinals each with attempts and due or dead time |
 //! | 4 | outcome | kind and whether anything was sent, seq, ordinal, at_ms, attempts, then status or failure |
 //! | 5 | endpoint assigned | ordinal, UID |
 //! | 6 | endpoint dropped | ordinal |

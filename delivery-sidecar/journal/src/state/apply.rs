@@ -30,17 +30,17 @@ impl State {
                 self.next_ordinal = self.next_ordinal.max(snapshot.next_ordinal);
                 self.endpoints.load(snapshot.endpoints);
             }
-            Record::Event { seq, accepted_ms, key, deliveries, blob } => {
+            Record::Event { seq, accepted_ms, key, deliveries, blob, group } => {
                 self.next_seq = self.next_seq.max(seq + 1);
                 if let Some(key) = key {
                     self.remember_key(&key, u32::try_from(deliveries.len()).unwrap_or(u32::MAX), here.segment);
                 }
                 let deliveries = deliveries.into_iter().map(Delivery::fresh).collect();
-                self.add_event(seq, accepted_ms, deliveries, blob, here);
+                self.add_event(seq, accepted_ms, deliveries, blob, here, group);
             }
-            Record::Moved { seq, accepted_ms, deliveries, blob } => {
+            Record::Moved { seq, accepted_ms, deliveries, blob, group } => {
                 self.next_seq = self.next_seq.max(seq + 1);
-                self.move_event(seq, accepted_ms, deliveries, blob, here);
+                self.move_event(seq, accepted_ms, deliveries, blob, here, group);
             }
             Record::Outcome { outcome, attempted } => self.apply_outcome(&outcome, attempted),
             Record::Assigned { ordinal, uid } => {
@@ -92,7 +92,15 @@ impl State {
         count
     }
 
-    fn add_event(&mut self, seq: Seq, accepted_ms: i64, deliveries: Vec<Delivery>, length: u32, place: Place) {
+    fn add_event(
+        &mut self,
+        seq: Seq,
+        accepted_ms: i64,
+        deliveries: Vec<Delivery>,
+        length: u32,
+        place: Place,
+        group: u16,
+    ) {
         for delivery in &deliveries {
             let endpoint = self.endpoints.entry(delivery.endpoint());
             if delivery.is_dead() {
@@ -103,7 +111,7 @@ impl State {
             }
         }
         let Some(deliveries) = Deliveries::new(deliveries) else { return };
-        let event = Event { accepted_ms, segment: place.segment, offset: place.offset, length, deliveries };
+        let event = Event { accepted_ms, segment: place.segment, offset: place.offset, length, group, deliveries };
         self.segments.hold(place.segment, event.live());
         if event.is_only_dead() {
             self.dead_letters.bytes += u64::from(length);
@@ -113,9 +121,17 @@ impl State {
 
     /// An event that is still known stands as the record says: cleaning copies what is in memory, and a journal that still
     /// has the older record has all that came between.
-    fn move_event(&mut self, seq: Seq, accepted_ms: i64, deliveries: Vec<Delivery>, length: u32, place: Place) {
+    fn move_event(
+        &mut self,
+        seq: Seq,
+        accepted_ms: i64,
+        deliveries: Vec<Delivery>,
+        length: u32,
+        place: Place,
+        group: u16,
+    ) {
         let Some(event) = self.events.get_mut(seq) else {
-            return self.add_event(seq, accepted_ms, deliveries, length, place);
+            return self.add_event(seq, accepted_ms, deliveries, length, place, group);
         };
         self.segments.release(event.segment, event.live());
         if event.is_only_dead() {

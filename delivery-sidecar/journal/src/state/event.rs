@@ -13,6 +13,8 @@ pub(crate) struct Event {
     pub(crate) offset: u32,
     /// Bytes of its blob. 0: it was found damaged and is gone.
     pub(crate) length: u32,
+    /// The caller's.
+    pub(crate) group: u16,
     pub(crate) deliveries: Deliveries,
 }
 
@@ -30,7 +32,7 @@ pub(crate) struct Many {
 }
 
 /// Bytes of an event's record without its blob and deliveries, as it would be written again.
-const RECORD_BYTES: u64 = 20;
+const RECORD_BYTES: u64 = 21;
 
 fn delivery_bytes(delivery: Delivery) -> u64 {
     if delivery.is_fresh() { 3 } else { 11 }

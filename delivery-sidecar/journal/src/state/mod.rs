@@ -98,6 +98,7 @@ impl State {
                     attempts: delivery.attempts(),
                     accepted_ms: event.accepted_ms,
                     due_ms,
+                    group: event.group,
                 });
             }
         }

@@ -117,7 +117,7 @@ fn a_changed_byte_before_the_last_commit_stops_the_opening() {
                 assert_eq!(file, path);
                 assert!(offset <= at as u64, "byte {at}: {offset} {what}");
             }
-            Some(Error::Version { supported: 1, .. }) if (8..12).contains(&at) => {}
+            Some(Error::Version { supported: 2, .. }) if (8..12).contains(&at) => {}
             other => panic!("byte {at}: {other:?}"),
         }
         assert_eq!(newest(&disk).1, content, "nothing is touched");
@@ -149,7 +149,7 @@ fn a_later_version_is_refused_by_its_number() {
     let error = reopen(&disk).err().unwrap();
     assert_eq!(
         error.to_string(),
-        format!("{}: format version 7 is not supported by this build (it knows 1)", path.display()),
+        format!("{}: format version 7 is not supported by this build (it knows 2)", path.display()),
     );
 }
 

@@ -55,7 +55,13 @@ pub(crate) fn payload(length: usize, seed: u8) -> Bytes {
 }
 
 pub(crate) fn event(length: usize, deliveries: &[Ordinal]) -> NewEvent {
-    NewEvent { payload: payload(length, 1), accepted_ms: NOW, idempotency: None, deliveries: deliveries.to_vec() }
+    NewEvent {
+        payload: payload(length, 1),
+        accepted_ms: NOW,
+        idempotency: None,
+        deliveries: deliveries.to_vec(),
+        group: 0,
+    }
 }
 
 pub(crate) fn keyed(key: u128, content: u64, deliveries: &[Ordinal]) -> NewEvent {

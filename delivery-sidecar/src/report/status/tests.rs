@@ -10,6 +10,7 @@ use crate::report::{
     shown,
     testing::{failed, succeeded, view, webhook as webhook_view},
 };
+use crate::schedule::Circuit;
 
 const NOON: &str = "2026-01-01T12:00:00.75Z";
 
@@ -27,6 +28,7 @@ fn an_endpoint_has_exactly_the_sidecars_fields() {
     succeeded(&mut view, 1_767_268_000_000);
     (0..3).for_each(|_| failed(&mut view, 1_767_268_799_900, "ServerError", Some(503)));
     view.pending = 4;
+    view.circuit = Circuit::Open;
     view.oldest_pending_ms = Some(1_767_268_700_000);
     view.next_attempt_ms = Some(1_767_269_000_000);
     let status = build(&view, StatusMode::Full, &Transitions::default(), NOON);
@@ -43,6 +45,7 @@ fn an_endpoint_has_exactly_the_sidecars_fields() {
             ],
             "delivery": {
                 "observedTime": "2026-01-01T12:00:00Z",
+                "circuit": "Open",
                 "delivered": 1, "failed": 3, "retried": 0, "deadLettered": 0, "pending": 4,
                 "consecutiveFailures": 3,
                 "oldestPendingTime": "2026-01-01T11:58:20Z",
@@ -143,12 +146,15 @@ fn any_view() -> impl Strategy<Value = EndpointView> {
         |(at_ms, status, reason, message)| StatsFailure { at_ms, failure: Failure { status, reason, message } },
     );
     let flags = (any::<bool>(), any::<bool>(), any::<bool>(), proptest::option::of("\\PC{1,300}"));
+    let circuit = proptest::sample::select(&[Circuit::Closed, Circuit::Open, Circuit::HalfOpen][..]);
     let counts = (any::<u64>(), any::<u64>(), 0u64..5, 0u64..3, proptest::option::of(0i64..9_999_999));
-    (flags, counts, proptest::option::of(failure), proptest::collection::vec("[a-z]{1,5}", 0..3)).prop_map(
-        |((enabled, suspended, gone, config_error), counts, last_failure, active_key_ids)| EndpointView {
+    let keys = proptest::collection::vec("[a-z]{1,5}", 0..3);
+    (flags, counts, proptest::option::of(failure), keys, circuit).prop_map(
+        |((enabled, suspended, gone, config_error), counts, last_failure, active_key_ids, circuit)| EndpointView {
             enabled,
             suspended,
             gone,
+            circuit,
             config_error,
             active_key_ids,
             pending: counts.0,

@@ -12,10 +12,12 @@ pub(super) fn put_accepted(
     key: Option<&IdempotencyKey>,
     deliveries: &[Ordinal],
     blob: u32,
+    group: u16,
 ) {
     put_u64(out, seq);
     put_i64(out, accepted_ms);
     put_u32(out, blob);
+    put_u32(out, group.into());
     put_ordinals(out, deliveries);
     // No flag: a key is what is left of the record.
     if let Some(key) = key {
@@ -28,6 +30,7 @@ pub(super) fn read_accepted(input: &mut Input<'_>) -> Result<Record, Malformed> 
         seq: input.u64()?,
         accepted_ms: input.i64()?,
         blob: input.u32()?,
+        group: input.u16()?,
         deliveries: input.ordinals()?,
         key: if input.is_empty() { None } else { Some(read_key(input)?) },
     })
@@ -51,10 +54,11 @@ const FRESH: u8 = 0;
 const TRIED: u8 = 1;
 const DEAD: u8 = 2;
 
-pub(super) fn put_moved(out: &mut Vec<u8>, seq: Seq, accepted_ms: i64, deliveries: &[Delivery], blob: u32) {
+pub(super) fn put_moved(out: &mut Vec<u8>, seq: Seq, accepted_ms: i64, deliveries: &[Delivery], blob: u32, group: u16) {
     put_u64(out, seq);
     put_i64(out, accepted_ms);
     put_u32(out, blob);
+    put_u32(out, group.into());
     put_length(out, deliveries.len());
     let mut before = 0;
     for delivery in deliveries {
@@ -76,7 +80,7 @@ pub(super) fn put_moved(out: &mut Vec<u8>, seq: Seq, accepted_ms: i64, deliverie
 }
 
 pub(super) fn read_moved(input: &mut Input<'_>) -> Result<Record, Malformed> {
-    let (seq, accepted_ms, blob) = (input.u64()?, input.i64()?, input.u32()?);
+    let (seq, accepted_ms, blob, group) = (input.u64()?, input.i64()?, input.u32()?, input.u16()?);
     let count = input.count()?;
     let mut before = 0_u32;
     let deliveries = (0..count)
@@ -91,5 +95,5 @@ pub(super) fn read_moved(input: &mut Input<'_>) -> Result<Record, Malformed> {
             })
         })
         .collect::<Result<_, Malformed>>()?;
-    Ok(Record::Moved { seq, accepted_ms, deliveries, blob })
+    Ok(Record::Moved { seq, accepted_ms, deliveries, blob, group })
 }

@@ -19,9 +19,9 @@ pub(crate) enum Record {
     /// The state of endpoints at the beginning of a segment.
     Snapshot(Snapshot),
     /// An event was accepted. Its blob is the next in the commit's data.
-    Event { seq: Seq, accepted_ms: i64, key: Option<IdempotencyKey>, deliveries: Vec<Ordinal>, blob: u32 },
+    Event { seq: Seq, accepted_ms: i64, key: Option<IdempotencyKey>, deliveries: Vec<Ordinal>, blob: u32, group: u16 },
     /// An event's blob was copied here, and its deliveries stand like this. A blob of no bytes was found damaged.
-    Moved { seq: Seq, accepted_ms: i64, deliveries: Vec<Delivery>, blob: u32 },
+    Moved { seq: Seq, accepted_ms: i64, deliveries: Vec<Delivery>, blob: u32, group: u16 },
     /// An attempt or a delivery ended. `attempted` tells whether anything was sent.
     Outcome { outcome: Outcome, attempted: bool },
     /// An endpoint got its number.
@@ -60,12 +60,12 @@ impl Record {
                 snapshot.put(body);
                 kind::SNAPSHOT
             }
-            Record::Event { seq, accepted_ms, key, deliveries, blob } => {
-                event::put_accepted(body, *seq, *accepted_ms, key.as_ref(), deliveries, *blob);
+            Record::Event { seq, accepted_ms, key, deliveries, blob, group } => {
+                event::put_accepted(body, *seq, *accepted_ms, key.as_ref(), deliveries, *blob, *group);
                 kind::EVENT
             }
-            Record::Moved { seq, accepted_ms, deliveries, blob } => {
-                event::put_moved(body, *seq, *accepted_ms, deliveries, *blob);
+            Record::Moved { seq, accepted_ms, deliveries, blob, group } => {
+                event::put_moved(body, *seq, *accepted_ms, deliveries, *blob, *group);
                 kind::MOVED
             }
             Record::Outcome { outcome, attempted } => {

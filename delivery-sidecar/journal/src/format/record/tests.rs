@@ -26,8 +26,15 @@ fn one_of_each() -> Vec<Record> {
     let endpoint = SnapshotEndpoint { ordinal: Ordinal(9), uid: "uid-9".into(), memo: Bytes::from_static(b"m"), stats };
     vec![
         Record::Snapshot(Snapshot { next_seq: 1 << 40, next_ordinal: 10, endpoints: vec![endpoint] }),
-        Record::Event { seq: 5, accepted_ms: 7, key: None, deliveries: vec![Ordinal(0), Ordinal(70_000)], blob: 80 },
-        Record::Event { seq: 6, accepted_ms: -7, key: Some(key), deliveries: vec![], blob: 9 },
+        Record::Event {
+            seq: 5,
+            accepted_ms: 7,
+            key: None,
+            deliveries: vec![Ordinal(0), Ordinal(70_000)],
+            blob: 80,
+            group: 65_535,
+        },
+        Record::Event { seq: 6, accepted_ms: -7, key: Some(key), deliveries: vec![], blob: 9, group: 0 },
         Record::Moved {
             seq: 5,
             accepted_ms: 7,
@@ -37,6 +44,7 @@ fn one_of_each() -> Vec<Record> {
                 Delivery::new(Ordinal(70_000), 9, Standing::Dead { at_ms: 1_800_000_000_000 }),
             ],
             blob: 0,
+            group: 1_024,
         },
         Record::Outcome { outcome: outcome(OutcomeKind::Succeeded { status: 204 }), attempted: true },
         Record::Outcome { outcome: outcome(OutcomeKind::Retry { due_ms: 12, failure: failure() }), attempted: true },

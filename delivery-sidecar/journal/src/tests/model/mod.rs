@@ -75,7 +75,8 @@ fn new_event(model: &Model, step: &Step, now_ms: i64) -> Option<NewEvent> {
     // One that the journal has never heard of, at times.
     let deliveries = deliveries.map(|bit| model.pick_endpoint(bit as usize).unwrap_or(Ordinal(999))).collect();
     let key = key.map(|key| IdempotencyKey { key: key.into(), content: *content, expires_ms: now_ms + 50 });
-    Some(NewEvent { payload: payload(*length, *endpoints), accepted_ms: now_ms, idempotency: key, deliveries })
+    let group = u16::from(*endpoints) * 257;
+    Some(NewEvent { payload: payload(*length, *endpoints), accepted_ms: now_ms, idempotency: key, deliveries, group })
 }
 
 struct Test {

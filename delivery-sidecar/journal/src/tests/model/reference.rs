@@ -13,6 +13,7 @@ use crate::{Accepted, EndpointStats, IdempotencyKey, NewEvent, Options, Ordinal,
 pub(super) struct ModelEvent {
     pub(super) payload: Bytes,
     pub(super) accepted_ms: i64,
+    pub(super) group: u16,
     pub(super) all: Vec<Ordinal>,
     pub(super) deliveries: BTreeMap<Ordinal, (u32, Standing)>,
 }
@@ -64,8 +65,8 @@ impl Model {
         let deliveries: BTreeMap<_, _> =
             all.iter().map(|ordinal| (*ordinal, (0, Standing::Pending { due_ms: 0 }))).collect();
         if !all.is_empty() {
-            let (payload, accepted_ms) = (event.payload.clone(), event.accepted_ms);
-            self.events.insert(seq, ModelEvent { payload, accepted_ms, all, deliveries });
+            let (payload, accepted_ms, group) = (event.payload.clone(), event.accepted_ms, event.group);
+            self.events.insert(seq, ModelEvent { payload, accepted_ms, group, all, deliveries });
         }
         Accepted::New { seq }
     }
@@ -139,6 +140,7 @@ impl Model {
                 ModelEvent {
                     payload: stored.payload,
                     accepted_ms: event.accepted_ms,
+                    group: event.group,
                     all: stored.deliveries,
                     deliveries: deliveries
                         .map(|delivery| (delivery.endpoint(), (delivery.attempts(), delivery.standing())))
