@@ -24,6 +24,7 @@ mod engine;
 mod gone;
 mod lane;
 mod memo;
+mod message;
 mod queue;
 mod rate;
 mod ready;
@@ -38,5 +39,6 @@ pub(crate) mod testing;
 mod tests;
 
 pub use breaker::Circuit;
-pub use engine::{Effect, Engine, Input, LaneView, Options, Settings, Start};
+pub use engine::Engine;
 pub use lane::LaneSettings;
+pub use message::{Effect, Input, LaneView, Options, Settings, Start};
