@@ -18,6 +18,11 @@ pub struct DeliverySettings {
     /// When a failed delivery is attempted again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry: Option<Retry>,
+    /// How long a receiver may ask to be left alone by `Retry-After`. What asks for more is heard as this; `0s` does not
+    /// listen to it. Default `24h`, at most `168h`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[x_kube(validation = Rule::new("duration(self) <= duration('168h')").message("retryAfterMax must be at most 168h"))]
+    pub retry_after_max: Option<Duration>,
     /// How many attempts may be in flight to this endpoint at once. Default 8.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 1024))]

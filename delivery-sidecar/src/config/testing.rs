@@ -39,6 +39,7 @@ pub(crate) fn endpoint(name: &str) -> Endpoint {
         delivery: DeliveryPolicy {
             timeout_ms: 5_000,
             retry: RetryPolicy { schedule_ms: vec![1_000, 10_000], jitter_percent: 0 },
+            retry_after_max_ms: 86_400_000,
             concurrency: 8,
             circuit_breaker: None,
             rate_limit: None,

@@ -23,6 +23,7 @@ pub fn endpoint() -> Endpoint {
         delivery: DeliveryPolicy {
             timeout_ms: 15_000,
             retry: RetryPolicy { schedule_ms: vec![5_000], jitter_percent: 10 },
+            retry_after_max_ms: 86_400_000,
             concurrency: 8,
             circuit_breaker: None,
             rate_limit: None,

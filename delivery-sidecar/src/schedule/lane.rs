@@ -24,6 +24,8 @@ pub struct LaneSettings {
     pub url_fingerprint: u64,
     /// Deliveries wait.
     pub suspend: bool,
+    /// Longest time that a `Retry-After` is heard as.
+    pub retry_after_max_ms: u64,
     /// Most attempts in flight; at least 1.
     pub concurrency: u32,
     /// When attempts pause because all fail; `None` for never.
@@ -98,6 +100,11 @@ impl Lane {
     /// A lane of an endpoint that has not been in a configuration yet.
     pub fn parked() -> Self {
         Self { parked: true, ..Self::default() }
+    }
+
+    /// The endpoint as it is now; `None` until it has been in a configuration.
+    pub fn identity(&self) -> Option<Gone> {
+        self.settings.as_ref().map(LaneSettings::identity)
     }
 
     /// Takes new settings. A gone endpoint comes back when they are of another generation or URL, or toggle
@@ -234,7 +241,7 @@ mod tests {
         }
         let mut lane = lane();
         lane.push_fresh(1, 0, 0);
-        lane.throttle.overloaded(0, None);
+        lane.throttle.overloaded(0, 0);
         assert_eq!(lane.readiness(999), Readiness::At(1_000));
         assert_eq!(lane.readiness(1_000), Readiness::Now);
     }
@@ -261,7 +268,7 @@ mod tests {
     fn a_pause_ends_with_an_edit() {
         let mut lane = lane();
         lane.push_fresh(1, 0, 0);
-        lane.throttle.overloaded(0, Some(std::time::Duration::from_hours(5)));
+        lane.throttle.overloaded(0, 18_000_000);
         lane.configure(settings());
         assert!(matches!(lane.readiness(1), Readiness::At(_)));
         lane.configure(LaneSettings { generation: 2, ..settings() });

@@ -1,6 +1,9 @@
 //! The engine as a whole: what its module says that holds, under random inputs and in single stories.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use posthaste_delivery_config::DeliveryOrdering;
 use posthaste_journal::{EndpointRecord, EndpointStats, Ordinal, Outcome, OutcomeKind, Pending, Seq};
@@ -8,7 +11,7 @@ use proptest::prelude::*;
 use rand::{Rng, RngExt, SeedableRng, rngs::SmallRng};
 
 use super::{
-    testing::{event, failed, lanes, settings, succeeded},
+    testing::{asked_to_wait, event, failed, failure, lanes, settings, succeeded},
     *,
 };
 use crate::send::{FailureClass, Verdict};
@@ -156,6 +159,31 @@ fn overload_pauses_the_endpoint_even_when_the_delivery_is_given_up() {
     driver.finish(0, first, failed(FailureClass::Throttle));
     assert!(driver.running.is_empty());
     assert_eq!(driver.engine.wake_at_ms(), Some(driver.now_ms + 1_000));
+}
+
+#[test]
+fn a_retry_after_is_heard_up_to_the_endpoints_maximum() {
+    for (asked_s, max_ms, heard_ms) in
+        [(30, 3_600_000, 30_000), (7_200, 3_600_000, 3_600_000), (u64::MAX, 86_400_000, 86_400_000), (30, 0, 1_000)]
+    {
+        let mut driver = Driver::configured(10, lanes(1, &LaneSettings { retry_after_max_ms: max_ms, ..settings() }));
+        let (first, second) = (driver.commit(&[0]), driver.commit(&[0]));
+        driver.finish(0, first, asked_to_wait(FailureClass::Throttle, Some(Duration::from_secs(asked_s))));
+        let until_ms = driver.now_ms + heard_ms;
+        assert_eq!(*driver.last(), OutcomeKind::Retry { due_ms: until_ms, failure: failure() });
+        assert!(driver.running.is_empty(), "{second} waits, too");
+        assert_eq!(driver.engine.wake_at_ms(), Some(until_ms));
+    }
+}
+
+#[test]
+fn overload_from_before_an_edit_does_not_pause_the_edited_endpoint() {
+    let mut driver = Driver::configured(10, lanes(1, &settings()));
+    let (first, second) = (driver.commit(&[0]), driver.commit(&[0]));
+    let edited = LaneSettings { generation: 2, ..settings() };
+    driver.configure(Settings { in_flight: 10, lanes: lanes(1, &edited), ..Settings::default() });
+    driver.finish(0, first, failed(FailureClass::Throttle));
+    assert!(driver.running.contains_key(&(Ordinal(0), second)));
 }
 
 #[test]
