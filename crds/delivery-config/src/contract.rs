@@ -367,4 +367,7 @@ pub struct RetryPolicy {
     pub schedule_ms: Vec<u64>,
     /// Each delay is lengthened by a random part of up to this many percent.
     pub jitter_percent: u32,
+    /// A delivery that is not made so many milliseconds after its event was accepted is given up.
+    #[serde(default = "defaults::max_age_ms")]
+    pub max_age_ms: u64,
 }

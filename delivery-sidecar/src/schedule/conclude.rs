@@ -50,7 +50,11 @@ pub fn conclude(
         (Next::Exhausted, FailureClass::Gone) => ended_ms,
         (Next::Exhausted, _) => return OutcomeKind::DeadLettered { failure },
     };
-    lane.push_tried(running.seq, running.attempt, due_ms, running.group);
+    // What was in flight when its time ran out was worth an end, but no further attempt.
+    if ended_ms >= lane.expires_ms(running.accepted_s) {
+        return OutcomeKind::DeadLettered { failure };
+    }
+    lane.take_back(running, due_ms);
     OutcomeKind::Retry { due_ms, failure }
 }
 

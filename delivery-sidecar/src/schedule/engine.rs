@@ -1,6 +1,8 @@
 //! All lanes together.
 
-use posthaste_journal::{EndpointRecord, Ordinal, Outcome, OutcomeKind, Pending, Seq};
+use jiff::SignedDuration;
+use posthaste_crds::conditions::healthy;
+use posthaste_journal::{EndpointRecord, Failure, Ordinal, Outcome, OutcomeKind, Pending, Seq};
 use rand::{SeedableRng, rngs::SmallRng};
 
 use super::{
@@ -10,12 +12,16 @@ use super::{
     lane::{Lane, Readiness, Running},
     memo::Memo,
     message::{Effect, Input, LaneView, Options, Settings, Start},
+    queue::Waiting,
     rate::{Rate, Used},
     ready::Ready,
     standing::Standing,
     timers::Timers,
 };
 use crate::send::Verdict;
+
+/// Most deliveries that are given up at once because they are too old: others go on in between.
+const MOST_GIVEN_UP: usize = 512;
 
 /// See [`crate::schedule`].
 #[derive(Debug)]
@@ -24,6 +30,8 @@ pub struct Engine {
     slots: Vec<Slot>,
     ready: Ready,
     timers: Timers,
+    /// When lanes are to be looked through for deliveries that are too old.
+    ages: Timers,
     cache: EventCache,
     random: SmallRng,
     limit: usize,
@@ -53,6 +61,8 @@ struct Scheduled {
     ready: bool,
     /// Its entry in `timers`.
     timer: Option<i64>,
+    /// Its entry in `ages`.
+    age: Option<i64>,
     /// [`Effect::Changed`] was given and the view not taken since.
     changed: bool,
 }
@@ -64,6 +74,7 @@ impl Engine {
             slots: Vec::new(),
             ready: Ready::default(),
             timers: Timers::default(),
+            ages: Timers::default(),
             cache: EventCache::new(options.cache_bytes),
             random: SmallRng::seed_from_u64(options.seed),
             limit: 1,
@@ -91,7 +102,7 @@ impl Engine {
                 if delivery.attempts == 0 {
                     scheduled.lane.push_fresh(delivery.seq, delivery.accepted_ms, delivery.group);
                 } else {
-                    scheduled.lane.push_tried(delivery.seq, delivery.attempts, delivery.due_ms, delivery.group);
+                    scheduled.lane.push_tried(delivery);
                 }
                 self.pending += 1;
             }
@@ -122,13 +133,17 @@ impl Engine {
             Input::Drain => self.drain(now_ms, effects),
             Input::Tick => {}
         }
+        if !self.draining {
+            self.give_up_old(now_ms, effects);
+        }
         self.expire_timers(now_ms);
         self.start(now_ms, effects);
     }
 
     /// When [`Input::Tick`] is wanted, if nothing else happens before.
     pub fn wake_at_ms(&self) -> Option<i64> {
-        self.timers.next_ms().filter(|_| !self.draining)
+        let age_ms = self.ages.next_ms().filter(|_| self.pending > 0);
+        [self.timers.next_ms(), age_ms].into_iter().flatten().min().filter(|_| !self.draining)
     }
 
     /// Attempts in flight.
@@ -265,7 +280,7 @@ impl Engine {
         if scheduled.lane.dropped {
             return;
         }
-        let timer = scheduled.timer.take();
+        let (timer, age) = (scheduled.timer.take(), scheduled.age.take());
         let pending = scheduled.lane.pending() as u64;
         scheduled.lane.dropped = true;
         scheduled.lane.clear();
@@ -274,6 +289,30 @@ impl Engine {
         }
         self.pending -= pending;
         self.timers.reset(ordinal, timer, None);
+        self.ages.reset(ordinal, age, None);
+    }
+
+    /// Gives up what has waited for longer than it may, whatever held it up; the oldest first.
+    fn give_up_old(&mut self, now_ms: i64, effects: &mut Vec<Effect>) {
+        let mut left = MOST_GIVEN_UP;
+        while left > 0
+            && let Some(ordinal) = self.ages.due(now_ms)
+            && let Some(Slot::Lane(scheduled)) = self.slots.get_mut(ordinal.0 as usize)
+        {
+            let given_up = scheduled.lane.give_up(now_ms, left);
+            let failure = too_old(scheduled.lane.max_age_ms());
+            left -= given_up.len();
+            self.pending -= given_up.len() as u64;
+            for Waiting { seq, attempts, .. } in given_up {
+                if attempts == 0 {
+                    self.cache.take(seq);
+                }
+                let kind = OutcomeKind::DeadLettered { failure: failure.clone() };
+                let attempts = attempts.into();
+                effects.push(Effect::Record(Outcome { seq, endpoint: ordinal, at_ms: now_ms, attempts, kind }));
+            }
+            self.settle(ordinal, now_ms, effects);
+        }
     }
 
     /// Puts a lane where its state says that it belongs. To be called after every change to a lane.
@@ -288,6 +327,8 @@ impl Engine {
 
     fn place(&mut self, ordinal: Ordinal, now_ms: i64) {
         let Some(Slot::Lane(scheduled)) = self.slots.get_mut(ordinal.0 as usize) else { return };
+        let age = scheduled.lane.looks_for_old_at_ms();
+        self.ages.reset(ordinal, std::mem::replace(&mut scheduled.age, age), age);
         let readiness = if self.suspended { Readiness::Blocked } else { scheduled.lane.readiness(now_ms) };
         if readiness == Readiness::Now && !scheduled.ready {
             scheduled.ready = true;
@@ -342,7 +383,7 @@ impl Engine {
     fn lane_or_parked(&mut self, ordinal: Ordinal) -> Option<&mut Scheduled> {
         let slot = self.slot(ordinal)?;
         if matches!(slot, Slot::Empty) {
-            let scheduled = Scheduled { lane: Lane::parked(), ready: false, timer: None, changed: false };
+            let scheduled = Scheduled { lane: Lane::parked(), ready: false, timer: None, age: None, changed: false };
             *slot = Slot::Lane(Box::new(scheduled));
         }
         match slot {
@@ -350,6 +391,13 @@ impl Engine {
             _ => None,
         }
     }
+}
+
+/// Why a delivery is given up that nobody tried to make any more.
+fn too_old(max_age_ms: u64) -> Failure {
+    let max_age = SignedDuration::from_millis(i64::try_from(max_age_ms).unwrap_or(i64::MAX));
+    let message = format!("not delivered within {max_age:#}, which is its retry.maxAge");
+    Failure { status: None, reason: healthy::EXHAUSTED.to_owned(), message }
 }
 
 /// A lane's standing is not what it was `before`: what it has in flight counts with the others of its kind.

@@ -41,7 +41,7 @@ mod tests {
     use super::*;
 
     fn policy(schedule_ms: Vec<u64>, jitter_percent: u32) -> RetryPolicy {
-        RetryPolicy { schedule_ms, jitter_percent }
+        RetryPolicy { schedule_ms, jitter_percent, max_age_ms: 360_000_000 }
     }
 
     #[test]

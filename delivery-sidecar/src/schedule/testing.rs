@@ -37,7 +37,7 @@ pub(crate) fn settings() -> LaneSettings {
         circuit_breaker: None,
         rate_limit: None,
         ordering: DeliveryOrdering::None,
-        retry: RetryPolicy { schedule_ms: vec![1_000, 10_000], jitter_percent: 0 },
+        retry: RetryPolicy { schedule_ms: vec![1_000, 10_000], jitter_percent: 0, max_age_ms: 360_000_000 },
     }
 }
 
