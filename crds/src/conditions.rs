@@ -116,6 +116,8 @@ pub mod healthy {
     pub const BLOCKED_ADDRESS: &str = "BlockedAddress";
     /// A header could not be rendered.
     pub const RENDER_ERROR: &str = "RenderError";
+    /// A delivery was given up: its retries or its time were used up.
+    pub const EXHAUSTED: &str = "Exhausted";
     /// `suspend` is set. Unknown.
     pub const SUSPENDED: &str = "Suspended";
     /// `enabled` is false. Unknown.

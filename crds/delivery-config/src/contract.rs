@@ -11,7 +11,7 @@ use ipnet::IpNet;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{Redacted, hash};
+use crate::{Redacted, defaults, hash};
 
 pub use read::{ContractError, read_chunk, read_index};
 
@@ -306,6 +306,9 @@ pub struct DeliveryPolicy {
     pub timeout_ms: u64,
     /// When failed deliveries are attempted again.
     pub retry: RetryPolicy,
+    /// Longest time that a `Retry-After` is heard as, in milliseconds.
+    #[serde(default = "defaults::retry_after_max_ms")]
+    pub retry_after_max_ms: u64,
     /// Attempts in flight to this endpoint.
     pub concurrency: u32,
     /// When attempts pause because all fail; `None` for never.
@@ -364,4 +367,7 @@ pub struct RetryPolicy {
     pub schedule_ms: Vec<u64>,
     /// Each delay is lengthened by a random part of up to this many percent.
     pub jitter_percent: u32,
+    /// A delivery that is not made so many milliseconds after its event was accepted is given up.
+    #[serde(default = "defaults::max_age_ms")]
+    pub max_age_ms: u64,
 }

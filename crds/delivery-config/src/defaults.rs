@@ -20,6 +20,10 @@ pub const RETRY_SCHEDULE: [Duration; 9] = [
 ];
 /// By up to how many percent a delay is lengthened at random.
 pub const JITTER_PERCENT: u32 = 10;
+/// For how long a delivery may be attempted, or wait for it, in milliseconds: 100h.
+pub const MAX_AGE_MS: u64 = 100 * 3_600_000;
+/// Longest time that a `Retry-After` is heard as.
+pub const RETRY_AFTER_MAX: Duration = Duration::from_hours(24);
 /// Attempts in flight to one endpoint.
 pub const CONCURRENCY: u32 = 8;
 /// Failed attempts in a row that open an endpoint's circuit.
@@ -40,6 +44,16 @@ pub const ENDPOINTS: u32 = 10_000;
 pub const VOLUME_BYTES: u64 = 10 << 30;
 /// Size limit of the journal's emptyDir, in bytes.
 pub const EMPTY_DIR_BYTES: u64 = 1 << 30;
+
+/// [`MAX_AGE_MS`] for what was rendered without it.
+pub(crate) const fn max_age_ms() -> u64 {
+    MAX_AGE_MS
+}
+
+/// [`RETRY_AFTER_MAX`] for what was rendered without it.
+pub(crate) const fn retry_after_max_ms() -> u64 {
+    RETRY_AFTER_MAX.as_secs() * 1_000
+}
 
 /// Bytes that the journal may use on a volume of this size: four fifths, so that the volume never runs full.
 pub const fn journal_bytes(volume: u64) -> u64 {

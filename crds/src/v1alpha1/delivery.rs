@@ -18,6 +18,11 @@ pub struct DeliverySettings {
     /// When a failed delivery is attempted again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry: Option<Retry>,
+    /// How long a receiver may ask to be left alone by `Retry-After`. What asks for more is heard as this; `0s` does not
+    /// listen to it. Default `24h`, at most `168h`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[x_kube(validation = Rule::new("duration(self) <= duration('168h')").message("retryAfterMax must be at most 168h"))]
+    pub retry_after_max: Option<Duration>,
     /// How many attempts may be in flight to this endpoint at once. Default 8.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 1024))]
@@ -118,6 +123,12 @@ pub struct Retry {
     /// Delays that grow by a factor.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backoff: Option<Backoff>,
+    /// A delivery is given up when it is not made within this time of its event being accepted, whatever held it up:
+    /// failed attempts, a pause, a limit, an ordering, `suspend`, a missing reference. Default `100h`, at least `1m`, at
+    /// most `720h`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[x_kube(validation = Rule::new("duration(self) >= duration('1m') && duration(self) <= duration('720h')").message("maxAge must be between 1m and 720h"))]
+    pub max_age: Option<Duration>,
     /// Each delay is lengthened by a random part of up to this many percent, so that deliveries that failed together
     /// do not come back together. Default 10.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -110,6 +110,7 @@ impl Snapshot {
                 generation: endpoint.generation,
                 url_fingerprint: endpoint.url_fingerprint,
                 suspend: entry.loaded.suspend,
+                retry_after_max_ms: endpoint.delivery.retry_after_max_ms,
                 concurrency: endpoint.delivery.concurrency.max(1),
                 circuit_breaker: endpoint.delivery.circuit_breaker,
                 rate_limit: endpoint.delivery.rate_limit,

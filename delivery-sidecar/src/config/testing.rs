@@ -38,7 +38,8 @@ pub(crate) fn endpoint(name: &str) -> Endpoint {
         signing_keys: vec![SigningKey { id: "k1".to_owned(), key: Redacted::new(KEY), not_after: None }],
         delivery: DeliveryPolicy {
             timeout_ms: 5_000,
-            retry: RetryPolicy { schedule_ms: vec![1_000, 10_000], jitter_percent: 0 },
+            retry: RetryPolicy { schedule_ms: vec![1_000, 10_000], jitter_percent: 0, max_age_ms: 360_000_000 },
+            retry_after_max_ms: 86_400_000,
             concurrency: 8,
             circuit_breaker: None,
             rate_limit: None,

@@ -22,7 +22,8 @@ pub fn endpoint() -> Endpoint {
         signing_keys: vec![signing_key("k1", None)],
         delivery: DeliveryPolicy {
             timeout_ms: 15_000,
-            retry: RetryPolicy { schedule_ms: vec![5_000], jitter_percent: 10 },
+            retry: RetryPolicy { schedule_ms: vec![5_000], jitter_percent: 10, max_age_ms: 360_000_000 },
+            retry_after_max_ms: 86_400_000,
             concurrency: 8,
             circuit_breaker: None,
             rate_limit: None,

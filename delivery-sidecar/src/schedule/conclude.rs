@@ -1,5 +1,7 @@
 //! What the end of an attempt means for its delivery and for its endpoint. Pure.
 
+use std::time::Duration;
+
 use posthaste_journal::OutcomeKind;
 use rand::rngs::SmallRng;
 
@@ -27,15 +29,18 @@ pub fn conclude(
         }
         Verdict::Failed { failure, retry_after, class } => (failure, retry_after, class),
     };
-    if class == FailureClass::Throttle {
-        lane.throttle.overloaded(now_ms, retry_after);
-    }
-    if class == FailureClass::Gone && lane.settings.as_ref().is_some_and(|settings| settings.identity() == running.of) {
-        lane.gone = Some(running.of);
+    let asked_ms = retry_after.map_or(0, |wait| heard_ms(lane, wait));
+    // An attempt that began before an edit says nothing about the receiver of now.
+    if lane.identity() == Some(running.of) {
+        match class {
+            FailureClass::Throttle => lane.throttle.overloaded(now_ms, asked_ms),
+            FailureClass::Gone => lane.gone = Some(running.of),
+            FailureClass::Retry | FailureClass::Permanent => {}
+        }
     }
     let next = match (&lane.settings, class) {
         (_, FailureClass::Permanent) => Next::Exhausted,
-        (Some(settings), _) => retry::next(&settings.retry, running.attempt, ended_ms, retry_after, random),
+        (Some(settings), _) => retry::next(&settings.retry, running.attempt, ended_ms, asked_ms, random),
         // Nothing starts without settings. If it could, it would have to be kept.
         (None, _) => Next::At { due_ms: ended_ms },
     };
@@ -45,8 +50,18 @@ pub fn conclude(
         (Next::Exhausted, FailureClass::Gone) => ended_ms,
         (Next::Exhausted, _) => return OutcomeKind::DeadLettered { failure },
     };
-    lane.push_tried(running.seq, running.attempt, due_ms, running.group);
+    // What was in flight when its time ran out was worth an end, but no further attempt.
+    if ended_ms >= lane.expires_ms(running.accepted_s) {
+        return OutcomeKind::DeadLettered { failure };
+    }
+    lane.take_back(running, due_ms);
     OutcomeKind::Retry { due_ms, failure }
+}
+
+/// A `Retry-After` as the endpoint's settings let it be heard.
+fn heard_ms(lane: &Lane, wait: Duration) -> u64 {
+    let most = lane.settings.as_ref().map_or(0, |settings| settings.retry_after_max_ms);
+    u64::try_from(wait.as_millis()).unwrap_or(u64::MAX).min(most)
 }
 
 fn sign(verdict: &Verdict) -> Sign {

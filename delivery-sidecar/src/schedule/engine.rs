@@ -1,126 +1,27 @@
 //! All lanes together.
 
-use std::sync::Arc;
-
-use bytes::Bytes;
-use posthaste_journal::{EndpointRecord, Ordinal, Outcome, OutcomeKind, Pending, Seq};
+use jiff::SignedDuration;
+use posthaste_crds::conditions::healthy;
+use posthaste_journal::{EndpointRecord, Failure, Ordinal, Outcome, OutcomeKind, Pending, Seq};
 use rand::{SeedableRng, rngs::SmallRng};
 
 use super::{
-    breaker::{Breaker, Circuit},
+    breaker::Breaker,
     cache::EventCache,
     conclude::conclude,
-    lane::{Lane, LaneSettings, Readiness, Running},
+    lane::{Lane, Readiness, Running},
     memo::Memo,
+    message::{Effect, Input, LaneView, Options, Settings, Start},
+    queue::Waiting,
     rate::{Rate, Used},
     ready::Ready,
     standing::Standing,
     timers::Timers,
 };
-use crate::{event::Event, send::Verdict};
+use crate::send::Verdict;
 
-/// What does not change while the engine runs.
-#[derive(Clone, Copy, Debug)]
-pub struct Options {
-    /// Most bytes of events that are kept in memory for their first attempts.
-    pub cache_bytes: usize,
-    /// Seed of the jitter.
-    pub seed: u64,
-}
-
-/// What the engine needs to know of a configuration.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Settings {
-    /// Most attempts in flight over all endpoints; 0 counts as 1.
-    pub in_flight: u32,
-    /// Deliveries of all endpoints wait.
-    pub suspend: bool,
-    /// The endpoints that run. Those that are missing keep their deliveries and wait.
-    pub lanes: Vec<(Ordinal, LaneSettings)>,
-    /// Endpoints that were deleted: their deliveries are forgotten.
-    pub dropped: Vec<Ordinal>,
-}
-
-/// What happens to the engine.
-#[derive(Clone, Debug)]
-pub enum Input {
-    /// An event was synced. Events come in order of `seq`.
-    Committed {
-        /// Its number.
-        seq: Seq,
-        /// When it was accepted.
-        accepted_ms: i64,
-        /// The endpoints that it is for.
-        deliveries: Vec<Ordinal>,
-        /// The group of its subject; 0 without one.
-        group: u16,
-        /// It, if it is at hand.
-        event: Option<Arc<Event>>,
-    },
-    /// An attempt ended.
-    Finished {
-        /// The endpoint.
-        ordinal: Ordinal,
-        /// The event.
-        seq: Seq,
-        /// When it ended.
-        ended_ms: i64,
-        /// What came of it.
-        verdict: Verdict,
-    },
-    /// A configuration was loaded.
-    Configure(Settings),
-    /// Time has passed.
-    Tick,
-    /// No attempt is to start any more.
-    Drain,
-}
-
-/// What is to be done.
-#[derive(Clone, Debug)]
-pub enum Effect {
-    /// Make an attempt and hand back [`Input::Finished`].
-    Start(Start),
-    /// Write an outcome to the journal.
-    Record(Outcome),
-    /// Write an endpoint's memo to the journal; empty when there is nothing to remember.
-    Remember {
-        /// The endpoint.
-        ordinal: Ordinal,
-        /// The memo.
-        memo: Bytes,
-    },
-    /// What [`Engine::view`] says of an endpoint has changed. Said once until the view is taken.
-    Changed(Ordinal),
-}
-
-/// An attempt to make.
-#[derive(Clone, Debug)]
-pub struct Start {
-    /// The endpoint.
-    pub ordinal: Ordinal,
-    /// The event.
-    pub seq: Seq,
-    /// Number of the attempt, from 1.
-    pub attempt: u32,
-    /// The event, if it is at hand; otherwise it is in the journal.
-    pub event: Option<Arc<Event>>,
-}
-
-/// What the engine knows of an endpoint.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LaneView {
-    /// It answered 410 and has not changed since.
-    pub gone: bool,
-    /// Whether attempts are made.
-    pub circuit: Circuit,
-    /// It is in the current configuration.
-    pub configured: bool,
-    /// Deliveries that are not finished.
-    pub pending: u64,
-    /// When the next attempt is due, if one waits for its time.
-    pub next_attempt_ms: Option<i64>,
-}
+/// Most deliveries that are given up at once because they are too old: others go on in between.
+const MOST_GIVEN_UP: usize = 512;
 
 /// See [`crate::schedule`].
 #[derive(Debug)]
@@ -129,6 +30,8 @@ pub struct Engine {
     slots: Vec<Slot>,
     ready: Ready,
     timers: Timers,
+    /// When lanes are to be looked through for deliveries that are too old.
+    ages: Timers,
     cache: EventCache,
     random: SmallRng,
     limit: usize,
@@ -158,6 +61,8 @@ struct Scheduled {
     ready: bool,
     /// Its entry in `timers`.
     timer: Option<i64>,
+    /// Its entry in `ages`.
+    age: Option<i64>,
     /// [`Effect::Changed`] was given and the view not taken since.
     changed: bool,
 }
@@ -169,6 +74,7 @@ impl Engine {
             slots: Vec::new(),
             ready: Ready::default(),
             timers: Timers::default(),
+            ages: Timers::default(),
             cache: EventCache::new(options.cache_bytes),
             random: SmallRng::seed_from_u64(options.seed),
             limit: 1,
@@ -196,7 +102,7 @@ impl Engine {
                 if delivery.attempts == 0 {
                     scheduled.lane.push_fresh(delivery.seq, delivery.accepted_ms, delivery.group);
                 } else {
-                    scheduled.lane.push_tried(delivery.seq, delivery.attempts, delivery.due_ms, delivery.group);
+                    scheduled.lane.push_tried(delivery);
                 }
                 self.pending += 1;
             }
@@ -227,13 +133,17 @@ impl Engine {
             Input::Drain => self.drain(now_ms, effects),
             Input::Tick => {}
         }
+        if !self.draining {
+            self.give_up_old(now_ms, effects);
+        }
         self.expire_timers(now_ms);
         self.start(now_ms, effects);
     }
 
     /// When [`Input::Tick`] is wanted, if nothing else happens before.
     pub fn wake_at_ms(&self) -> Option<i64> {
-        self.timers.next_ms().filter(|_| !self.draining)
+        let age_ms = self.ages.next_ms().filter(|_| self.pending > 0);
+        [self.timers.next_ms(), age_ms].into_iter().flatten().min().filter(|_| !self.draining)
     }
 
     /// Attempts in flight.
@@ -370,7 +280,7 @@ impl Engine {
         if scheduled.lane.dropped {
             return;
         }
-        let timer = scheduled.timer.take();
+        let (timer, age) = (scheduled.timer.take(), scheduled.age.take());
         let pending = scheduled.lane.pending() as u64;
         scheduled.lane.dropped = true;
         scheduled.lane.clear();
@@ -379,6 +289,30 @@ impl Engine {
         }
         self.pending -= pending;
         self.timers.reset(ordinal, timer, None);
+        self.ages.reset(ordinal, age, None);
+    }
+
+    /// Gives up what has waited for longer than it may, whatever held it up; the oldest first.
+    fn give_up_old(&mut self, now_ms: i64, effects: &mut Vec<Effect>) {
+        let mut left = MOST_GIVEN_UP;
+        while left > 0
+            && let Some(ordinal) = self.ages.due(now_ms)
+            && let Some(Slot::Lane(scheduled)) = self.slots.get_mut(ordinal.0 as usize)
+        {
+            let given_up = scheduled.lane.give_up(now_ms, left);
+            let failure = too_old(scheduled.lane.max_age_ms());
+            left -= given_up.len();
+            self.pending -= given_up.len() as u64;
+            for Waiting { seq, attempts, .. } in given_up {
+                if attempts == 0 {
+                    self.cache.take(seq);
+                }
+                let kind = OutcomeKind::DeadLettered { failure: failure.clone() };
+                let attempts = attempts.into();
+                effects.push(Effect::Record(Outcome { seq, endpoint: ordinal, at_ms: now_ms, attempts, kind }));
+            }
+            self.settle(ordinal, now_ms, effects);
+        }
     }
 
     /// Puts a lane where its state says that it belongs. To be called after every change to a lane.
@@ -393,6 +327,8 @@ impl Engine {
 
     fn place(&mut self, ordinal: Ordinal, now_ms: i64) {
         let Some(Slot::Lane(scheduled)) = self.slots.get_mut(ordinal.0 as usize) else { return };
+        let age = scheduled.lane.looks_for_old_at_ms();
+        self.ages.reset(ordinal, std::mem::replace(&mut scheduled.age, age), age);
         let readiness = if self.suspended { Readiness::Blocked } else { scheduled.lane.readiness(now_ms) };
         if readiness == Readiness::Now && !scheduled.ready {
             scheduled.ready = true;
@@ -447,7 +383,7 @@ impl Engine {
     fn lane_or_parked(&mut self, ordinal: Ordinal) -> Option<&mut Scheduled> {
         let slot = self.slot(ordinal)?;
         if matches!(slot, Slot::Empty) {
-            let scheduled = Scheduled { lane: Lane::parked(), ready: false, timer: None, changed: false };
+            let scheduled = Scheduled { lane: Lane::parked(), ready: false, timer: None, age: None, changed: false };
             *slot = Slot::Lane(Box::new(scheduled));
         }
         match slot {
@@ -455,6 +391,13 @@ impl Engine {
             _ => None,
         }
     }
+}
+
+/// Why a delivery is given up that nobody tried to make any more.
+fn too_old(max_age_ms: u64) -> Failure {
+    let max_age = SignedDuration::from_millis(i64::try_from(max_age_ms).unwrap_or(i64::MAX));
+    let message = format!("not delivered within {max_age:#}, which is its retry.maxAge");
+    Failure { status: None, reason: healthy::EXHAUSTED.to_owned(), message }
 }
 
 /// A lane's standing is not what it was `before`: what it has in flight counts with the others of its kind.

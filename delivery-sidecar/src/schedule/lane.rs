@@ -2,14 +2,14 @@
 //!
 //! A lane decides what it could start next and when. Whether it may, besides all others, is the engine's decision.
 
-use posthaste_delivery_config::{CircuitBreaker, DeliveryOrdering, DeliveryRate, RetryPolicy};
-use posthaste_journal::Seq;
+use posthaste_delivery_config::{CircuitBreaker, DeliveryOrdering, DeliveryRate, RetryPolicy, defaults};
+use posthaste_journal::{Pending, Seq};
 
 use super::{
     breaker::{Breaker, Sign},
     gone::Gone,
     memo::Memo,
-    queue::{Queue, Waiting},
+    queue::{Queue, Waiting, in_seconds},
     rate::Rate,
     standing::Standing,
     throttle::Throttle,
@@ -24,6 +24,8 @@ pub struct LaneSettings {
     pub url_fingerprint: u64,
     /// Deliveries wait.
     pub suspend: bool,
+    /// Longest time that a `Retry-After` is heard as.
+    pub retry_after_max_ms: u64,
     /// Most attempts in flight; at least 1.
     pub concurrency: u32,
     /// When attempts pause because all fail; `None` for never.
@@ -47,6 +49,8 @@ pub struct Running {
     pub of: Gone,
     /// The group of its subject.
     pub group: u16,
+    /// When the event was accepted, in whole seconds rounded up.
+    pub accepted_s: u32,
     /// When it started.
     pub started_ms: i64,
     /// It is to show whether the receiver is back.
@@ -100,6 +104,11 @@ impl Lane {
         Self { parked: true, ..Self::default() }
     }
 
+    /// The endpoint as it is now; `None` until it has been in a configuration.
+    pub fn identity(&self) -> Option<Gone> {
+        self.settings.as_ref().map(LaneSettings::identity)
+    }
+
     /// Takes new settings. A gone endpoint comes back when they are of another generation or URL, or toggle
     /// `suspend`; true if it does. A pause does not outlive such a change either, and the circuit closes: they come
     /// from the receiver of before, and a person waits for what the change brings.
@@ -126,12 +135,21 @@ impl Lane {
 
     /// Adds a delivery that has had no attempt. Must be called in order of acceptance.
     pub fn push_fresh(&mut self, seq: Seq, accepted_ms: i64, group: u16) {
-        self.queue.push(Waiting { due_ms: accepted_ms, seq, attempts: 0, group });
+        let accepted_s = in_seconds(accepted_ms);
+        self.queue.push(Waiting { due_ms: accepted_ms, seq, accepted_s, attempts: 0, group });
     }
 
-    /// Adds a delivery that has had `attempts` attempts.
-    pub fn push_tried(&mut self, seq: Seq, attempts: u32, due_ms: i64, group: u16) {
-        self.queue.push(Waiting { due_ms, seq, attempts, group });
+    /// Adds a delivery that has had attempts before this process began.
+    pub fn push_tried(&mut self, pending: &Pending) {
+        let Pending { seq, attempts, accepted_ms, due_ms, group, .. } = *pending;
+        let (accepted_s, attempts) = (in_seconds(accepted_ms), counted(attempts));
+        self.queue.push(Waiting { due_ms, seq, accepted_s, attempts, group });
+    }
+
+    /// Takes a delivery back whose attempt failed.
+    pub fn take_back(&mut self, running: Running, due_ms: i64) {
+        let Running { seq, attempt, group, accepted_s, .. } = running;
+        self.queue.push(Waiting { due_ms, seq, accepted_s, attempts: counted(attempt), group });
     }
 
     /// Forgets all that waits.
@@ -145,11 +163,38 @@ impl Lane {
         !suspended && !self.parked && self.gone.is_none() && !self.dropped
     }
 
-    /// When the next attempt could start.
+    /// How long after it was accepted a delivery is given up. Of an endpoint that has not been in a configuration since
+    /// the process began, its own setting is not known.
+    pub fn max_age_ms(&self) -> u64 {
+        self.settings.as_ref().map_or(defaults::MAX_AGE_MS, |settings| settings.retry.max_age_ms)
+    }
+
+    /// From when on a delivery that was accepted in that second is given up.
+    pub fn expires_ms(&self, accepted_s: u32) -> i64 {
+        let max_age_ms = i64::try_from(self.max_age_ms()).unwrap_or(i64::MAX);
+        (i64::from(accepted_s) * 1_000).saturating_add(max_age_ms)
+    }
+
+    /// When [`Self::give_up`] is wanted; `None` when nothing waits.
+    pub fn looks_for_old_at_ms(&self) -> Option<i64> {
+        self.queue.oldest_s().map(|oldest_s| self.expires_ms(oldest_s))
+    }
+
+    /// Takes out up to `most` of the deliveries that have waited for too long, oldest first. What is in flight may end.
+    pub fn give_up(&mut self, now_ms: i64, most: usize) -> Vec<Waiting> {
+        let max_age_ms = i64::try_from(self.max_age_ms()).unwrap_or(i64::MAX);
+        let until_s = now_ms.saturating_sub(max_age_ms).div_euclid(1_000).max(0);
+        self.queue.take_expired(u32::try_from(until_s).unwrap_or(u32::MAX), most)
+    }
+
+    /// When the next attempt could start. Nothing starts before what is too old has been looked for.
     pub fn readiness(&self, now_ms: i64) -> Readiness {
         let concurrency = self.settings.as_ref().map_or(0, |settings| settings.concurrency as usize);
         let concurrency = concurrency.min(self.standing.most_at_once());
         if !self.may_deliver() || self.in_flight.len() >= concurrency || !self.breaker.permits(self.in_flight.len()) {
+            return Readiness::Blocked;
+        }
+        if self.looks_for_old_at_ms().is_some_and(|at_ms| at_ms <= now_ms) {
             return Readiness::Blocked;
         }
         let Some(due_ms) = self.next_due_ms() else { return Readiness::Blocked };
@@ -165,9 +210,10 @@ impl Lane {
     /// Takes the delivery that is to be attempted now.
     pub fn start(&mut self, now_ms: i64) -> Option<Running> {
         let of = self.settings.as_ref()?.identity();
-        let Waiting { seq, attempts, group, .. } = self.queue.pop(now_ms)?;
+        let Waiting { seq, accepted_s, attempts, group, .. } = self.queue.pop(now_ms)?;
         let probe = self.breaker.started();
-        let running = Running { seq, attempt: attempts + 1, of, group, started_ms: now_ms, probe };
+        let attempt = u32::from(attempts) + 1;
+        let running = Running { seq, attempt, of, group, accepted_s, started_ms: now_ms, probe };
         self.rate.started(now_ms);
         self.in_flight.push(running);
         Some(running)
@@ -207,6 +253,11 @@ impl Lane {
     }
 }
 
+/// Attempts as they are kept: a schedule has at most a hundred.
+fn counted(attempts: u32) -> u16 {
+    u16::try_from(attempts).unwrap_or(u16::MAX)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -234,7 +285,7 @@ mod tests {
         }
         let mut lane = lane();
         lane.push_fresh(1, 0, 0);
-        lane.throttle.overloaded(0, None);
+        lane.throttle.overloaded(0, 0);
         assert_eq!(lane.readiness(999), Readiness::At(1_000));
         assert_eq!(lane.readiness(1_000), Readiness::Now);
     }
@@ -261,7 +312,7 @@ mod tests {
     fn a_pause_ends_with_an_edit() {
         let mut lane = lane();
         lane.push_fresh(1, 0, 0);
-        lane.throttle.overloaded(0, Some(std::time::Duration::from_hours(5)));
+        lane.throttle.overloaded(0, 18_000_000);
         lane.configure(settings());
         assert!(matches!(lane.readiness(1), Readiness::At(_)));
         lane.configure(LaneSettings { generation: 2, ..settings() });

@@ -6,6 +6,8 @@
 //!
 //! - A delivery that was committed is waiting or in flight until its outcome is recorded; only dropping its endpoint
 //!   makes it disappear.
+//! - No attempt of a delivery starts once it is older than its endpoint's `max_age_ms` and a second: it is given up,
+//!   whatever held it up.
 //! - A delivery is in flight at most once. Where an ordering is asked for, none is attempted before those accepted before
 //!   it are delivered or given up.
 //! - At most `concurrency` attempts of an endpoint and `in_flight` attempts of all are in flight. An endpoint whose
@@ -15,7 +17,7 @@
 //! - An endpoint's rate limit is never exceeded, and drops nothing.
 //! - While a circuit is open, at most one attempt starts: the probe, after the pause.
 //! - Endpoints that can start something do so in turn.
-//! - A waiting delivery takes at most 32 bytes.
+//! - A waiting delivery takes at most 24 bytes.
 
 mod breaker;
 mod cache;
@@ -24,6 +26,7 @@ mod engine;
 mod gone;
 mod lane;
 mod memo;
+mod message;
 mod queue;
 mod rate;
 mod ready;
@@ -38,5 +41,6 @@ pub(crate) mod testing;
 mod tests;
 
 pub use breaker::Circuit;
-pub use engine::{Effect, Engine, Input, LaneView, Options, Settings, Start};
+pub use engine::Engine;
 pub use lane::LaneSettings;
+pub use message::{Effect, Input, LaneView, Options, Settings, Start};

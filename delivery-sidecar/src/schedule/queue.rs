@@ -4,6 +4,8 @@
 //! acceptance, one at a time: the next one waits until the one before is delivered or given up. `PerEndpoint` is one group;
 //! `PerSubject` has a group for each of 1,024 hashes of a subject, and events without a subject are in none.
 
+mod expiry;
+
 use std::{
     cmp::{Ordering, Reverse},
     collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque},
@@ -11,6 +13,8 @@ use std::{
 
 use posthaste_delivery_config::DeliveryOrdering;
 use posthaste_journal::Seq;
+
+pub use expiry::in_seconds;
 
 /// A delivery that waits. Ordered by time, then by acceptance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -20,14 +24,16 @@ pub struct Waiting {
     pub due_ms: i64,
     /// The event.
     pub seq: Seq,
+    /// When the event was accepted, in seconds: see [`in_seconds`].
+    pub accepted_s: u32,
     /// Attempts so far.
-    pub attempts: u32,
+    pub attempts: u16,
     /// The group of its subject; 0 without one.
     pub group: u16,
 }
 
-// A million waiting deliveries must not take more than 32 MiB.
-const _: () = assert!(size_of::<Waiting>() <= 32);
+// A million waiting deliveries must not take more than 24 MiB.
+const _: () = assert!(size_of::<Waiting>() <= 24);
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -44,6 +50,10 @@ pub struct Queue {
     tried_heads: BTreeSet<Head>,
     /// Deliveries in `groups`.
     grouped: usize,
+    /// Those that were found to be too old and are still to be taken, in order of acceptance.
+    expired: VecDeque<Waiting>,
+    /// None of the others was accepted before this second.
+    oldest_s: Option<u32>,
 }
 
 #[derive(Debug, Default)]
@@ -68,7 +78,7 @@ impl Queue {
         all.extend(std::mem::take(&mut self.tried).into_iter().map(|Reverse(waiting)| waiting));
         all.extend(std::mem::take(&mut self.groups).into_values().flat_map(|group| group.waiting));
         all.sort_unstable_by_key(|waiting| waiting.seq);
-        *self = Self { ordering, ..Self::default() };
+        *self = Self { ordering, expired: std::mem::take(&mut self.expired), ..Self::default() };
         for group in in_flight {
             if let Some(key) = self.key(group) {
                 self.groups.entry(key).or_default().in_flight += 1;
@@ -81,6 +91,7 @@ impl Queue {
 
     /// Adds a delivery. Those before their first attempt must come in order of acceptance.
     pub fn push(&mut self, waiting: Waiting) {
+        self.oldest_s = Some(self.oldest_s.map_or(waiting.accepted_s, |oldest_s| oldest_s.min(waiting.accepted_s)));
         let Some(key) = self.key(waiting.group) else {
             if waiting.attempts == 0 {
                 self.fresh.push_back(waiting);
@@ -159,7 +170,7 @@ impl Queue {
 
     /// How many wait.
     pub fn len(&self) -> usize {
-        self.fresh.len() + self.tried.len() + self.grouped
+        self.fresh.len() + self.tried.len() + self.grouped + self.expired.len()
     }
 
     fn key(&self, group: u16) -> Option<u16> {
@@ -220,7 +231,7 @@ mod tests {
     use super::*;
 
     fn fresh(seq: Seq, group: u16) -> Waiting {
-        Waiting { due_ms: 100, seq, attempts: 0, group }
+        Waiting { due_ms: 100, seq, accepted_s: 0, attempts: 0, group }
     }
 
     fn queue(ordering: DeliveryOrdering, waiting: &[Waiting]) -> Queue {
@@ -238,7 +249,7 @@ mod tests {
 
     #[test]
     fn without_an_ordering_what_has_been_due_longest_is_first() {
-        let tried = |seq, due_ms| Waiting { due_ms, seq, attempts: 1, group: 3 };
+        let tried = |seq, due_ms| Waiting { due_ms, seq, accepted_s: 0, attempts: 1, group: 3 };
         let mut queue = queue(DeliveryOrdering::None, &[fresh(10, 3), tried(2, 50), tried(1, 900), fresh(11, 0)]);
         assert_eq!(popped(&mut queue, 500), [2, 10, 11]);
         assert_eq!((queue.next_due_ms(), queue.len()), (Some(900), 1));
@@ -250,7 +261,7 @@ mod tests {
         assert_eq!(popped(&mut queue, 500), [1]);
         assert_eq!(queue.next_due_ms(), None);
         queue.ended(0);
-        queue.push(Waiting { due_ms: 900, seq: 1, attempts: 1, group: 0 });
+        queue.push(Waiting { due_ms: 900, seq: 1, accepted_s: 0, attempts: 1, group: 0 });
         assert_eq!((popped(&mut queue, 500), queue.next_due_ms()), (vec![], Some(900)));
         assert_eq!(popped(&mut queue, 900), [1]);
         queue.ended(0);
@@ -275,7 +286,7 @@ mod tests {
     #[test]
     fn an_ordering_that_comes_later_waits_for_what_is_in_flight() {
         let mut queue = queue(DeliveryOrdering::None, &[fresh(1, 5), fresh(2, 5), fresh(3, 6)]);
-        queue.push(Waiting { due_ms: 900, seq: 0, attempts: 2, group: 5 });
+        queue.push(Waiting { due_ms: 900, seq: 0, accepted_s: 0, attempts: 2, group: 5 });
         assert_eq!(queue.pop(500).unwrap().seq, 1);
         queue.configure(DeliveryOrdering::PerSubject, [5].into_iter());
         assert_eq!(popped(&mut queue, 500), [3]);
@@ -293,7 +304,7 @@ mod tests {
             let mut queue = queue(ordering, &[]);
             for seq in 0..10_000 {
                 queue.push(fresh(seq, 0));
-                queue.push(Waiting { due_ms: 0, seq: seq + 10_000, attempts: 1, group: 0 });
+                queue.push(Waiting { due_ms: 0, seq: seq + 10_000, accepted_s: 0, attempts: 1, group: 0 });
             }
             while queue.pop(1_000).is_some() {
                 if queue.len() == 1 {

@@ -1,11 +1,7 @@
 //! When a failed delivery is attempted again. Pure: the random part of a delay comes from the caller's generator.
 
-use std::time::Duration;
-
 use posthaste_delivery_config::RetryPolicy;
 use rand::{Rng, RngExt};
-
-use crate::send::MAX_RETRY_AFTER;
 
 /// What follows a failed attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,24 +17,14 @@ pub enum Next {
 
 /// Decides what follows the attempt number `attempts` (from 1) that ended at `ended_ms`.
 ///
-/// The schedule is a floor: jitter and `retry_after` only make the delay longer. `retry_after` adds no attempts.
-pub fn next(
-    policy: &RetryPolicy,
-    attempts: u32,
-    ended_ms: i64,
-    retry_after: Option<Duration>,
-    random: &mut impl Rng,
-) -> Next {
+/// The schedule is a floor: jitter and what the receiver `asked_ms` for only make the delay longer. Being asked adds no
+/// attempts.
+pub fn next(policy: &RetryPolicy, attempts: u32, ended_ms: i64, asked_ms: u64, random: &mut impl Rng) -> Next {
     let retry = attempts.saturating_sub(1) as usize;
     let Some(&delay) = policy.schedule_ms.get(retry) else { return Next::Exhausted };
     let delay = jittered(delay, policy.jitter_percent, random);
-    let delay = delay.max(retry_after.map_or(0, capped_ms));
+    let delay = delay.max(asked_ms);
     Next::At { due_ms: ended_ms.saturating_add(i64::try_from(delay).unwrap_or(i64::MAX)) }
-}
-
-/// A `Retry-After` in milliseconds, cut to [`MAX_RETRY_AFTER`].
-pub fn capped_ms(retry_after: Duration) -> u64 {
-    u64::try_from(retry_after.min(MAX_RETRY_AFTER).as_millis()).unwrap_or(u64::MAX)
 }
 
 fn jittered(delay: u64, percent: u32, random: &mut impl Rng) -> u64 {
@@ -55,27 +41,26 @@ mod tests {
     use super::*;
 
     fn policy(schedule_ms: Vec<u64>, jitter_percent: u32) -> RetryPolicy {
-        RetryPolicy { schedule_ms, jitter_percent }
+        RetryPolicy { schedule_ms, jitter_percent, max_age_ms: 360_000_000 }
     }
 
     #[test]
     fn n_delays_are_n_retries() {
         let policy = policy(vec![5_000, 300_000], 0);
         let random = &mut SmallRng::seed_from_u64(1);
-        assert_eq!(next(&policy, 1, 100, None, random), Next::At { due_ms: 5_100 });
-        assert_eq!(next(&policy, 2, 100, None, random), Next::At { due_ms: 300_100 });
-        assert_eq!(next(&policy, 3, 100, None, random), Next::Exhausted);
+        assert_eq!(next(&policy, 1, 100, 0, random), Next::At { due_ms: 5_100 });
+        assert_eq!(next(&policy, 2, 100, 0, random), Next::At { due_ms: 300_100 });
+        assert_eq!(next(&policy, 3, 100, 0, random), Next::Exhausted);
     }
 
     #[test]
-    fn retry_after_delays_but_never_hurries_nor_adds_attempts() {
+    fn being_asked_to_wait_delays_but_never_hurries_nor_adds_attempts() {
         let policy = policy(vec![5_000], 0);
         let random = &mut SmallRng::seed_from_u64(1);
-        let seconds = |s| Some(Duration::from_secs(s));
-        assert_eq!(next(&policy, 1, 0, seconds(1), random), Next::At { due_ms: 5_000 });
-        assert_eq!(next(&policy, 1, 0, seconds(60), random), Next::At { due_ms: 60_000 });
-        assert_eq!(next(&policy, 1, 0, seconds(u64::MAX), random), Next::At { due_ms: 86_400_000 });
-        assert_eq!(next(&policy, 2, 0, seconds(60), random), Next::Exhausted);
+        assert_eq!(next(&policy, 1, 0, 1_000, random), Next::At { due_ms: 5_000 });
+        assert_eq!(next(&policy, 1, 0, 60_000, random), Next::At { due_ms: 60_000 });
+        assert_eq!(next(&policy, 1, 0, u64::MAX, random), Next::At { due_ms: i64::MAX });
+        assert_eq!(next(&policy, 2, 0, 60_000, random), Next::Exhausted);
     }
 
     proptest! {
@@ -84,7 +69,7 @@ mod tests {
             delay in 0..=90_000_000_u64, percent in 0..=100_u32, seed: u64, ended in 0..=4_000_000_000_000_i64,
         ) {
             let random = &mut SmallRng::seed_from_u64(seed);
-            let Next::At { due_ms } = next(&policy(vec![delay], percent), 1, ended, None, random) else {
+            let Next::At { due_ms } = next(&policy(vec![delay], percent), 1, ended, 0, random) else {
                 return Err(TestCaseError::fail("the schedule has a first delay"));
             };
             let waited = u64::try_from(due_ms - ended).unwrap();

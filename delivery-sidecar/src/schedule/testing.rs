@@ -1,6 +1,6 @@
 //! Small inputs for this module's tests.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use posthaste_delivery_config::{DeliveryOrdering, RetryPolicy};
@@ -32,11 +32,12 @@ pub(crate) fn settings() -> LaneSettings {
         generation: 1,
         url_fingerprint: 1,
         suspend: false,
+        retry_after_max_ms: 86_400_000,
         concurrency: 1,
         circuit_breaker: None,
         rate_limit: None,
         ordering: DeliveryOrdering::None,
-        retry: RetryPolicy { schedule_ms: vec![1_000, 10_000], jitter_percent: 0 },
+        retry: RetryPolicy { schedule_ms: vec![1_000, 10_000], jitter_percent: 0, max_age_ms: 360_000_000 },
     }
 }
 
@@ -52,6 +53,15 @@ pub(crate) fn succeeded() -> Verdict {
 
 /// A failure of that class.
 pub(crate) fn failed(class: FailureClass) -> Verdict {
-    let failure = Failure { status: Some(500), reason: "ServerError".to_owned(), message: "answered 500".to_owned() };
-    Verdict::Failed { failure, retry_after: None, class }
+    asked_to_wait(class, None)
+}
+
+/// A failure of that class, with a `Retry-After`.
+pub(crate) fn asked_to_wait(class: FailureClass, retry_after: Option<Duration>) -> Verdict {
+    Verdict::Failed { failure: failure(), retry_after, class }
+}
+
+/// Why attempts fail here.
+pub(crate) fn failure() -> Failure {
+    Failure { status: Some(500), reason: "ServerError".to_owned(), message: "answered 500".to_owned() }
 }

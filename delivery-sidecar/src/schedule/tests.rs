@@ -1,6 +1,9 @@
 //! The engine as a whole: what its module says that holds, under random inputs and in single stories.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use posthaste_delivery_config::DeliveryOrdering;
 use posthaste_journal::{EndpointRecord, EndpointStats, Ordinal, Outcome, OutcomeKind, Pending, Seq};
@@ -8,10 +11,12 @@ use proptest::prelude::*;
 use rand::{Rng, RngExt, SeedableRng, rngs::SmallRng};
 
 use super::{
-    testing::{event, failed, lanes, settings, succeeded},
+    testing::{asked_to_wait, event, failed, failure, lanes, settings, succeeded},
     *,
 };
 use crate::send::{FailureClass, Verdict};
+
+mod age;
 
 /// The engine with someone who remembers all that it did.
 struct Driver {
@@ -48,6 +53,8 @@ impl Driver {
     fn handle(&mut self, input: Input) {
         let mut effects = Vec::new();
         self.engine.handle(input, self.now_ms, &mut effects);
+        let records = effects.iter().filter(|effect| matches!(effect, Effect::Record(_)));
+        assert!(records.count() <= 513, "one attempt's, and a portion of what is too old");
         for effect in effects {
             match effect {
                 Effect::Start(start) => {
@@ -149,7 +156,8 @@ fn overload_pauses_the_endpoint_and_no_other() {
 
 #[test]
 fn overload_pauses_the_endpoint_even_when_the_delivery_is_given_up() {
-    let retry = posthaste_delivery_config::RetryPolicy { schedule_ms: vec![], jitter_percent: 0 };
+    let retry =
+        posthaste_delivery_config::RetryPolicy { schedule_ms: vec![], jitter_percent: 0, max_age_ms: 360_000_000 };
     let mut driver = Driver::configured(10, lanes(1, &LaneSettings { retry, ..settings() }));
     let first = driver.commit(&[0]);
     driver.commit(&[0]);
@@ -159,13 +167,39 @@ fn overload_pauses_the_endpoint_even_when_the_delivery_is_given_up() {
 }
 
 #[test]
+fn a_retry_after_is_heard_up_to_the_endpoints_maximum() {
+    for (asked_s, max_ms, heard_ms) in
+        [(30, 3_600_000, 30_000), (7_200, 3_600_000, 3_600_000), (u64::MAX, 86_400_000, 86_400_000), (30, 0, 1_000)]
+    {
+        let mut driver = Driver::configured(10, lanes(1, &LaneSettings { retry_after_max_ms: max_ms, ..settings() }));
+        let (first, second) = (driver.commit(&[0]), driver.commit(&[0]));
+        driver.finish(0, first, asked_to_wait(FailureClass::Throttle, Some(Duration::from_secs(asked_s))));
+        let until_ms = driver.now_ms + heard_ms;
+        assert_eq!(*driver.last(), OutcomeKind::Retry { due_ms: until_ms, failure: failure() });
+        assert!(driver.running.is_empty(), "{second} waits, too");
+        assert_eq!(driver.engine.wake_at_ms(), Some(until_ms));
+    }
+}
+
+#[test]
+fn overload_from_before_an_edit_does_not_pause_the_edited_endpoint() {
+    let mut driver = Driver::configured(10, lanes(1, &settings()));
+    let (first, second) = (driver.commit(&[0]), driver.commit(&[0]));
+    let edited = LaneSettings { generation: 2, ..settings() };
+    driver.configure(Settings { in_flight: 10, lanes: lanes(1, &edited), ..Settings::default() });
+    driver.finish(0, first, failed(FailureClass::Throttle));
+    assert!(driver.running.contains_key(&(Ordinal(0), second)));
+}
+
+#[test]
 fn a_gone_endpoint_keeps_its_deliveries_over_a_restart_until_it_is_edited() {
     let mut driver = Driver::configured(10, lanes(1, &settings()));
     let seq = driver.commit(&[0]);
     driver.commit(&[0]);
     driver.finish(0, seq, failed(FailureClass::Gone));
     assert!(matches!(driver.last(), OutcomeKind::Retry { .. }));
-    assert!(driver.running.is_empty() && !driver.wake());
+    assert!(driver.running.is_empty());
+    assert!(driver.engine.wake_at_ms().unwrap() > driver.now_ms + 300_000_000, "only to give them up");
 
     let mut restarted = Driver::new();
     let record = EndpointRecord {
@@ -253,7 +287,8 @@ fn lanes_take_turns_when_slots_are_scarce() {
 
 #[test]
 fn endpoints_that_fail_share_half_of_the_slots() {
-    let retry = posthaste_delivery_config::RetryPolicy { schedule_ms: vec![1; 30], jitter_percent: 0 };
+    let retry =
+        posthaste_delivery_config::RetryPolicy { schedule_ms: vec![1; 30], jitter_percent: 0, max_age_ms: 360_000_000 };
     let mut driver = Driver::configured(10, lanes(6, &LaneSettings { concurrency: 10, retry, ..settings() }));
     let seq = driver.commit(&[5]);
     driver.finish(5, seq, succeeded());
@@ -451,6 +486,13 @@ fn nothing_starts_while_draining() {
 const RATE: posthaste_delivery_config::DeliveryRate =
     posthaste_delivery_config::DeliveryRate { limit: 3, per_ms: 2_000, burst: None };
 
+/// The shorter one of the two ages after which deliveries are given up in [`live`].
+const SHORT_MS: i64 = 15_000;
+
+fn max_age(settings: &LaneSettings) -> i64 {
+    i64::try_from(settings.retry.max_age_ms).unwrap()
+}
+
 /// A random life of six endpoints, checked after every step against what the driver remembers.
 fn live(seed: u64) {
     let random = &mut SmallRng::seed_from_u64(seed);
@@ -459,6 +501,8 @@ fn live(seed: u64) {
     let mut floor: BTreeMap<(Ordinal, Seq), i64> = BTreeMap::new();
     let mut starts: BTreeMap<Ordinal, Vec<i64>> = BTreeMap::new();
     let mut groups: BTreeMap<Seq, u16> = BTreeMap::new();
+    let mut accepted: BTreeMap<Seq, i64> = BTreeMap::new();
+    let mut attempts: BTreeMap<(Ordinal, Seq), u32> = BTreeMap::new();
     let mut dropped: BTreeSet<Ordinal> = BTreeSet::new();
     let mut current = Settings::default();
     for step in 0..400 {
@@ -471,6 +515,7 @@ fn live(seed: u64) {
                 let group = random.random_range(0..3);
                 let seq = driver.commit_of(group, &to);
                 groups.insert(seq, group);
+                accepted.insert(seq, driver.now_ms);
                 let kept = to.into_iter().map(Ordinal).filter(|ordinal| !dropped.contains(ordinal));
                 committed.extend(kept.map(|ordinal| (ordinal, seq)));
             }
@@ -492,6 +537,13 @@ fn live(seed: u64) {
         for outcome in &driver.outcomes[outcomes..] {
             let key = (outcome.endpoint, outcome.seq);
             assert!(committed.contains(&key), "an outcome of what was never committed, or is finished");
+            let tried = attempts.insert(key, outcome.attempts).unwrap_or(0);
+            if tried == outcome.attempts {
+                let settings = current.lanes.iter().find(|(ordinal, _)| *ordinal == key.0);
+                let age = driver.now_ms - accepted[&key.1];
+                // A parked endpoint has the age that it had before.
+                assert!(age >= settings.map_or(SHORT_MS, |(_, settings)| max_age(settings)), "given up too early");
+            }
             match outcome.kind {
                 OutcomeKind::Retry { due_ms, .. } => drop(floor.insert(key, due_ms)),
                 _ => drop(committed.remove(&key)),
@@ -506,6 +558,10 @@ fn live(seed: u64) {
                 let waiting = committed.iter().filter(|(ordinal, seq)| *ordinal == key.0 && same(*seq));
                 waiting.map(|(_, seq)| *seq).min()
             };
+            if let Some((_, settings)) = settings {
+                let age = driver.now_ms - accepted[&key.1];
+                assert!(age < max_age(settings) + 1_000, "an attempt of what is too old");
+            }
             let group = groups[&key.1];
             match settings.map(|(_, settings)| settings.ordering) {
                 Some(DeliveryOrdering::PerEndpoint) => assert_eq!(first(&|_| true), Some(key.1), "out of order"),
@@ -579,6 +635,10 @@ fn configuration(random: &mut impl Rng, dropped: &BTreeSet<Ordinal>) -> Settings
                 ordering: [DeliveryOrdering::None, DeliveryOrdering::PerEndpoint, DeliveryOrdering::PerSubject]
                     [random.random_range(0..3)],
                 circuit_breaker: with_breaker().circuit_breaker.filter(|_| random.random_bool(0.5)),
+                retry: posthaste_delivery_config::RetryPolicy {
+                    max_age_ms: if random.random_bool(0.5) { u64::try_from(SHORT_MS).unwrap() } else { 360_000_000 },
+                    ..settings().retry
+                },
                 ..settings()
             };
             lanes.push((ordinal, settings));

@@ -8,9 +8,6 @@ use posthaste_journal::Failure;
 
 use super::{FailureClass, Verdict};
 
-/// Longest time that a receiver can ask to wait. What asks for more is heard as this.
-pub const MAX_RETRY_AFTER: Duration = Duration::from_hours(24);
-
 /// The verdict on an answer with this status, whose `Retry-After` was this.
 pub fn answer(status: StatusCode, retry_after: Option<Duration>) -> Verdict {
     if status.is_success() {
@@ -18,11 +15,7 @@ pub fn answer(status: StatusCode, retry_after: Option<Duration>) -> Verdict {
     }
     let failure =
         Failure { status: Some(status.as_u16()), reason: reason(status).to_owned(), message: message(status) };
-    Verdict::Failed {
-        failure,
-        retry_after: retry_after.map(|wait| wait.min(MAX_RETRY_AFTER)),
-        class: class(status, retry_after.is_some()),
-    }
+    Verdict::Failed { failure, retry_after, class: class(status, retry_after.is_some()) }
 }
 
 fn class(status: StatusCode, asked_to_wait: bool) -> FailureClass {
@@ -131,7 +124,12 @@ mod tests {
         assert_eq!(failed(404, Some(60)).3, FailureClass::Throttle);
         assert_eq!(failed(302, Some(60)).3, FailureClass::Throttle);
         assert_eq!(failed(410, Some(60)).3, FailureClass::Gone);
-        assert_eq!(failed(503, Some(u64::MAX)).2, Some(MAX_RETRY_AFTER));
+        assert_eq!(
+            failed(503, Some(u64::MAX)).2,
+            Some(Duration::from_secs(u64::MAX)),
+            "whoever hears it sets the limit"
+        );
+        assert_eq!(failed(500, Some(0)).3, FailureClass::Throttle, "a date that has passed, say");
     }
 
     #[test]

@@ -21,7 +21,6 @@ mod tests;
 use std::time::Duration;
 
 pub use crate::render::Attempt;
-pub use classify::MAX_RETRY_AFTER;
 pub use sender::{MAX_RESPONSE_BYTES, Sender, SetupError};
 
 /// What came of one attempt.
@@ -45,7 +44,7 @@ pub enum Verdict {
     Failed {
         /// Why, with one of the reasons of `Healthy`; the message never contains a secret.
         failure: posthaste_journal::Failure,
-        /// What the receiver asked for by `Retry-After`, if it did; at most [`MAX_RETRY_AFTER`].
+        /// What the receiver asked for by `Retry-After`, if it did, however long.
         retry_after: Option<Duration>,
         /// What follows from it.
         class: FailureClass,

@@ -33,6 +33,14 @@ mod tests {
             ("Sunday, 06-Nov-94 08:50:37 GMT", seconds(60)),
             ("Sun Nov  6 08:50:37 1994", seconds(60)),
             ("Sun, 06 Nov 1994 08:00:00 GMT", seconds(0)),
+            ("Saturday, 05-Nov-94 08:50:37 GMT", seconds(0)),
+            ("Sat Nov  5 08:50:37 1994", seconds(0)),
+            ("Mon, 01 Jan 1900 00:00:00 GMT", None),
+            ("Fri, 31 Dec 9999 23:59:59 GMT", seconds(252_618_189_022)),
+            ("Sun, 06 Nov 1994 08:50:37 CET", None),
+            ("120, 60", None),
+            ("120s", None),
+            ("-99999999999999999999999999", None),
             ("", None),
             ("-1", None),
             ("+1", None),
@@ -45,5 +53,8 @@ mod tests {
             assert_eq!(retry_after(&headers, "1994-11-06T08:49:37Z".parse().unwrap()), expected, "{text:?}");
         }
         assert_eq!(retry_after(&HeaderMap::new(), Timestamp::UNIX_EPOCH), None);
+        let mut headers = HeaderMap::new();
+        headers.insert(RETRY_AFTER, http::HeaderValue::from_bytes(b"\xff120").unwrap());
+        assert_eq!(retry_after(&headers, Timestamp::UNIX_EPOCH), None);
     }
 }

@@ -23,7 +23,15 @@ pub(super) fn resolve(own: Option<&DeliverySettings>, inherited: Option<&Deliver
                 .find_map(schedule)
                 .unwrap_or_else(|| defaults::RETRY_SCHEDULE.into_iter().map(milliseconds).collect()),
             jitter_percent: retries().find_map(|retry| retry.jitter).unwrap_or(defaults::JITTER_PERCENT),
+            max_age_ms: retries()
+                .find_map(|retry| retry.max_age.as_ref())
+                .map_or(defaults::MAX_AGE_MS, |age| milliseconds(age.as_std())),
         },
+        retry_after_max_ms: milliseconds(
+            levels()
+                .find_map(|settings| settings.retry_after_max.as_ref())
+                .map_or(defaults::RETRY_AFTER_MAX, Duration::as_std),
+        ),
         concurrency: levels().find_map(|settings| settings.concurrency).unwrap_or(defaults::CONCURRENCY),
         // A limit means nothing without its period, so it is one choice.
         rate_limit: levels().find_map(|settings| settings.rate_limit.as_ref()).map(|rate| DeliveryRate {
@@ -97,17 +105,19 @@ mod tests {
         let hour = 60 * minute;
         let expected = [5_000, 5 * minute, 30 * minute, 2 * hour, 5 * hour, 10 * hour, 14 * hour, 20 * hour, 24 * hour];
         assert_eq!(policy.retry.schedule_ms, expected);
+        assert_eq!((policy.retry_after_max_ms, policy.retry.max_age_ms), (24 * hour, 100 * hour));
     }
 
     #[test]
     fn each_field_is_inherited_on_its_own() {
         let own = settings(serde_json::json!({"timeout": "3s", "retry": {"jitter": 0}}));
         let inherited = settings(serde_json::json!(
-            {"timeout": "9s", "concurrency": 2, "retry": {"jitter": 50, "schedule": ["1s", "1m30s"]}}
+            {"timeout": "9s", "concurrency": 2, "retryAfterMax": "1h", "retry": {"jitter": 50, "maxAge": "2h", "schedule": ["1s", "1m30s"]}}
         ));
         let policy = resolve(Some(&own), Some(&inherited));
         assert_eq!((policy.timeout_ms, policy.concurrency, policy.retry.jitter_percent), (3_000, 2, 0));
-        assert_eq!(policy.retry.schedule_ms, [1_000, 90_000]);
+        assert_eq!(policy.retry.max_age_ms, 7_200_000);
+        assert_eq!((policy.retry.schedule_ms, policy.retry_after_max_ms), (vec![1_000, 90_000], 3_600_000));
     }
 
     #[test]
