@@ -22,6 +22,7 @@ use std::time::Duration;
 
 pub use crate::render::Attempt;
 pub use classify::MAX_RETRY_AFTER;
+pub use retry_after::retry_after;
 pub use sender::{MAX_RESPONSE_BYTES, Sender, SetupError};
 
 /// What came of one attempt.
