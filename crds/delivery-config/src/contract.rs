@@ -5,7 +5,7 @@
 
 mod read;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use ipnet::IpNet;
 use jiff::Timestamp;
@@ -23,6 +23,8 @@ pub const INDEX_KEY: &str = "index.json";
 pub const CHUNK_KEY: &str = "chunk.json";
 /// Most bytes of a chunk's JSON.
 pub const MAX_CHUNK_BYTES: usize = 768 * 1024;
+/// Most bytes of an index's JSON. A Secret holds a third more than this, and the API server takes no larger one.
+pub const MAX_INDEX_BYTES: usize = 768 * 1024;
 /// Most bytes of one endpoint's JSON.
 pub const MAX_ENDPOINT_BYTES: usize = 128 * 1024;
 
@@ -46,6 +48,11 @@ pub struct Index {
     /// kept and wait. Bounded: an endpoint that is in no list of the index at all waits just the same.
     #[serde(default)]
     pub parked: Vec<String>,
+    /// Which events are kept for endpoints of [`Index::parked`] that wait for something that they refer to. A parked
+    /// endpoint that is in none of these gets no new events: it is not accepted, or disabled. `None` comes from an
+    /// operator that does not say; a sidecar then goes by what it knew of each parked endpoint last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waiting: Option<Vec<Waiting>>,
     /// Endpoints that were deleted: their pending deliveries are dropped.
     #[serde(default)]
     pub tombstones: Vec<Tombstone>,
@@ -56,11 +63,58 @@ fn no_salt() -> Redacted {
 }
 
 impl Index {
+    /// The same index without some endpoints, as if it had never known them.
+    #[must_use]
+    pub fn without(&self, uids: &HashSet<String>) -> Self {
+        let mut index = self.clone();
+        let stays = |uid: &String| !uids.contains(uid);
+        index.chunks.iter_mut().for_each(|chunk| chunk.endpoints.retain(stays));
+        let mut stayed = 0_u32;
+        let places: Vec<Option<u32>> = index
+            .parked
+            .iter()
+            .map(|uid| {
+                let place = stays(uid).then_some(stayed);
+                stayed += u32::from(place.is_some());
+                place
+            })
+            .collect();
+        let place = |position: &u32| places.get(usize::try_from(*position).ok()?).copied().flatten();
+        for waiting in index.waiting.iter_mut().flatten() {
+            waiting.parked = waiting.parked.iter().filter_map(place).collect();
+        }
+        index.parked.retain(stays);
+        index
+    }
+
     /// The revision of one endpoint's configuration: changes when anything of it does, a rotated Secret included, and
     /// with nothing else.
     pub fn endpoint_revision(&self, endpoint: &Endpoint) -> String {
         hash::revision(self.salt.expose(), crate::render::json(endpoint).as_bytes())
     }
+}
+
+/// Parked endpoints that want the same events.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct Waiting {
+    /// What they want. `None`: there was no room to say it; a sidecar goes by what it knew of each of them last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interest: Option<Interest>,
+    /// Their positions in [`Index::parked`], from 0.
+    pub parked: Vec<u32>,
+}
+
+/// Which events an endpoint wants.
+#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[serde(rename_all = "camelCase")]
+pub struct Interest {
+    /// Only events of this tenant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tenant: Option<String>,
+    /// Patterns of event types; `None` matches all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event_types: Option<Vec<String>>,
 }
 
 /// Names a chunk and says what it must contain.

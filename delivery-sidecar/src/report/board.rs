@@ -227,6 +227,21 @@ mod tests {
     }
 
     #[test]
+    fn it_holds_one_view_and_one_mark_for_each_endpoint_however_often_they_change() {
+        let board = Board::new();
+        board.ready();
+        for round in 0..100 {
+            for number in 0..50 {
+                let uid = number.to_string();
+                board.endpoint(EndpointView { pending: round, ..view(&uid) });
+                board.update(&uid, |view| view.pending += 1);
+            }
+        }
+        let inner = board.lock();
+        assert_eq!((inner.endpoints.len(), inner.changed.len(), inner.removed.len()), (50, 50, 0));
+    }
+
+    #[test]
     fn nothing_is_handed_over_before_it_is_ready() {
         let board = Board::new();
         board.endpoint(view("a"));

@@ -21,6 +21,7 @@ mod tests;
 use std::time::Duration;
 
 pub use crate::render::Attempt;
+pub use retry_after::retry_after;
 pub use sender::{MAX_RESPONSE_BYTES, Sender, SetupError};
 
 /// What came of one attempt.

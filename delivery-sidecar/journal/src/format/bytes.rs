@@ -1,6 +1,6 @@
 //! Numbers and byte strings: LEB128 for what is mostly small, little endian for what is not.
 
-use crate::Ordinal;
+use crate::{Ordinal, Seq};
 
 /// Content that is not of the format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,6 +95,17 @@ impl<'a> Input<'a> {
         u32::try_from(self.u64()?).map_err(|_| Malformed("a number is too large"))
     }
 
+    /// The number of an event. One more must still be a number.
+    pub(crate) fn seq(&mut self) -> Result<Seq, Malformed> {
+        self.u64()
+            .and_then(|seq| if seq < Seq::MAX { Ok(seq) } else { Err(Malformed("an event's number is too large")) })
+    }
+
+    /// The number of an endpoint. One more must still be a number.
+    pub(crate) fn ordinal(&mut self) -> Result<Ordinal, Malformed> {
+        self.u32().and_then(ordinal)
+    }
+
     pub(crate) fn i64(&mut self) -> Result<i64, Malformed> {
         let value = self.u64()?;
         Ok((value >> 1).cast_signed() ^ -((value & 1).cast_signed()))
@@ -120,14 +131,25 @@ impl<'a> Input<'a> {
 
     pub(crate) fn ordinals(&mut self) -> Result<Vec<Ordinal>, Malformed> {
         let count = self.count()?;
-        let mut before = 0_u32;
-        (0..count)
-            .map(|_| {
-                before = before.checked_add(self.u32()?).ok_or(Malformed("an ordinal is too large"))?;
-                Ok(Ordinal(before))
-            })
-            .collect()
+        let mut before = None;
+        (0..count).map(|_| self.next_ordinal(&mut before)).collect()
     }
+
+    /// An ordinal as its difference to the one before, which it is more than.
+    pub(crate) fn next_ordinal(&mut self, before: &mut Option<Ordinal>) -> Result<Ordinal, Malformed> {
+        let difference = self.u32()?;
+        let next = match *before {
+            Some(_) if difference == 0 => return Err(Malformed("an ordinal is there twice")),
+            Some(Ordinal(before)) => ordinal(before.saturating_add(difference))?,
+            None => ordinal(difference)?,
+        };
+        *before = Some(next);
+        Ok(next)
+    }
+}
+
+fn ordinal(number: u32) -> Result<Ordinal, Malformed> {
+    if number < u32::MAX { Ok(Ordinal(number)) } else { Err(Malformed("an ordinal is too large")) }
 }
 
 #[cfg(test)]

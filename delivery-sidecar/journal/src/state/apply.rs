@@ -22,7 +22,7 @@ impl State {
     pub(crate) fn apply(&mut self, record: Record, place: &mut Place) -> u64 {
         let here = *place;
         if let Some((_, blob)) = record.blob() {
-            place.offset += blob;
+            place.offset = place.offset.saturating_add(blob);
         }
         match record {
             Record::Snapshot(snapshot) => {
@@ -102,6 +102,8 @@ impl State {
         group: u16,
     ) {
         for delivery in &deliveries {
+            // A number that was used is not given again, even if nothing says whose it was.
+            self.next_ordinal = self.next_ordinal.max(delivery.endpoint().0 + 1);
             let endpoint = self.endpoints.entry(delivery.endpoint());
             if delivery.is_dead() {
                 endpoint.dead.insert(seq, ());

@@ -6,18 +6,18 @@ use crate::{EndpointStats, Failure, LastFailure, Outcome, OutcomeKind};
 pub(crate) fn count(stats: &mut EndpointStats, outcome: &Outcome, attempted: bool) {
     if attempted {
         stats.last_attempt_ms = Some(outcome.at_ms);
-        stats.retried += u64::from(outcome.attempts > 1);
+        stats.retried = stats.retried.saturating_add(u64::from(outcome.attempts > 1));
     }
     match &outcome.kind {
         OutcomeKind::Succeeded { status } => {
-            stats.delivered += 1;
+            stats.delivered = stats.delivered.saturating_add(1);
             stats.consecutive_failures = 0;
             stats.last_status = Some(*status);
             stats.last_success_ms = Some(outcome.at_ms);
         }
         OutcomeKind::Retry { failure, .. } => count_failure(stats, failure, outcome.at_ms, attempted),
         OutcomeKind::DeadLettered { failure } => {
-            stats.dead_lettered += 1;
+            stats.dead_lettered = stats.dead_lettered.saturating_add(1);
             count_failure(stats, failure, outcome.at_ms, attempted);
         }
     }
@@ -27,8 +27,8 @@ fn count_failure(stats: &mut EndpointStats, failure: &Failure, at_ms: i64, attem
     if !attempted {
         return;
     }
-    stats.failed += 1;
-    stats.consecutive_failures += 1;
+    stats.failed = stats.failed.saturating_add(1);
+    stats.consecutive_failures = stats.consecutive_failures.saturating_add(1);
     stats.last_status = failure.status.or(stats.last_status);
     stats.last_failure = Some(LastFailure { at_ms, failure: failure.clone() });
 }

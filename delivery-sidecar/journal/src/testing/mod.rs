@@ -11,6 +11,8 @@ mod fake_disk;
 mod handles;
 mod inode;
 mod random;
+mod repair;
 mod state;
 
 pub use fake_disk::{Crash, FakeDisk, Fault, SyncGate};
+pub use repair::repair_checksums;

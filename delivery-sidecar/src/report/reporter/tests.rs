@@ -1,5 +1,7 @@
 //! The actor with a pretended clock and sinks that misbehave.
 
+mod storm;
+
 use std::sync::{
     Mutex,
     atomic::{AtomicUsize, Ordering},
@@ -20,6 +22,7 @@ struct Running<S> {
     board: Arc<Board>,
     sink: Arc<S>,
     budget: watch::Sender<StatusBudget>,
+    metrics: ReportMetrics,
     stop: oneshot::Sender<()>,
     task: JoinHandle<()>,
 }
@@ -29,11 +32,12 @@ fn run<S: StatusSink>(sink: S) -> Running<S> {
     let sink = Arc::new(sink);
     let (budget, budgets) = watch::channel(StatusBudget::default());
     let (stop, stopped) = oneshot::channel();
-    let reporter = Reporter::new(Arc::clone(&board), Arc::clone(&sink), budgets, ReportMetrics::default());
+    let metrics = ReportMetrics::default();
+    let reporter = Reporter::new(Arc::clone(&board), Arc::clone(&sink), budgets, metrics.clone());
     let task = tokio::spawn(reporter.run(async {
         let _ = stopped.await;
     }));
-    Running { board, sink, budget, stop, task }
+    Running { board, sink, budget, metrics, stop, task }
 }
 
 impl<S> Running<S> {
@@ -230,7 +234,7 @@ async fn a_changed_budget_is_followed_and_its_loss_survived() {
     running.budget.send(off).unwrap();
     sleep(Duration::from_secs(1)).await;
     assert_eq!(running.sink.webhook().delivery, None);
-    let Running { board, sink, budget, stop, task } = running;
+    let Running { board, sink, budget, stop, task, .. } = running;
     drop(budget);
     board.endpoint(view("late"));
     sleep(Duration::from_secs(1)).await;

@@ -27,7 +27,7 @@ pub(super) fn put_accepted(
 
 pub(super) fn read_accepted(input: &mut Input<'_>) -> Result<Record, Malformed> {
     Ok(Record::Event {
-        seq: input.u64()?,
+        seq: input.seq()?,
         accepted_ms: input.i64()?,
         blob: input.u32()?,
         group: input.u16()?,
@@ -80,13 +80,12 @@ pub(super) fn put_moved(out: &mut Vec<u8>, seq: Seq, accepted_ms: i64, deliverie
 }
 
 pub(super) fn read_moved(input: &mut Input<'_>) -> Result<Record, Malformed> {
-    let (seq, accepted_ms, blob, group) = (input.u64()?, input.i64()?, input.u32()?, input.u16()?);
+    let (seq, accepted_ms, blob, group) = (input.seq()?, input.i64()?, input.u32()?, input.u16()?);
     let count = input.count()?;
-    let mut before = 0_u32;
+    let mut before = None;
     let deliveries = (0..count)
         .map(|_| {
-            before = before.checked_add(input.u32()?).ok_or(Malformed("an ordinal is too large"))?;
-            let endpoint = Ordinal(before);
+            let endpoint = input.next_ordinal(&mut before)?;
             Ok(match input.u8()? {
                 FRESH => Delivery::fresh(endpoint),
                 TRIED => Delivery::new(endpoint, input.u32()?, Standing::Pending { due_ms: input.i64()? }),

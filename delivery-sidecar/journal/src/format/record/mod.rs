@@ -125,14 +125,14 @@ impl Record {
             kind::EVENT => event::read_accepted(body)?,
             kind::MOVED => event::read_moved(body)?,
             kind::OUTCOME => outcome::read(body)?,
-            kind::ASSIGNED => Record::Assigned { ordinal: Ordinal(body.u32()?), uid: body.text()? },
-            kind::DROPPED => Record::Dropped { ordinal: Ordinal(body.u32()?) },
-            kind::MEMO => Record::Memo { ordinal: Ordinal(body.u32()?), memo: Bytes::copy_from_slice(body.bytes()?) },
+            kind::ASSIGNED => Record::Assigned { ordinal: body.ordinal()?, uid: body.text()? },
+            kind::DROPPED => Record::Dropped { ordinal: body.ordinal()? },
+            kind::MEMO => Record::Memo { ordinal: body.ordinal()?, memo: Bytes::copy_from_slice(body.bytes()?) },
             kind::KEY => Record::Key { key: event::read_key(body)?, deliveries: body.u32()? },
             kind::REMOVED => {
                 let count = body.count()?;
                 let dead_letters =
-                    (0..count).map(|_| Ok((body.u64()?, Ordinal(body.u32()?)))).collect::<Result<_, Malformed>>()?;
+                    (0..count).map(|_| Ok((body.seq()?, body.ordinal()?))).collect::<Result<_, Malformed>>()?;
                 Record::Removed { dead_letters }
             }
             _ => return Err(Malformed("a record is of an unknown type")),

@@ -2,7 +2,7 @@
 
 use super::Record;
 use crate::format::bytes::{Input, Malformed, put_bytes, put_i64, put_u32, put_u64};
-use crate::{Failure, Ordinal, Outcome, OutcomeKind};
+use crate::{Failure, Outcome, OutcomeKind};
 
 /// Most bytes of a failure's message that are kept.
 pub(crate) const MESSAGE_BYTES: usize = 256;
@@ -37,7 +37,7 @@ pub(super) fn put(out: &mut Vec<u8>, outcome: &Outcome, attempted: bool) {
 
 pub(super) fn read(input: &mut Input<'_>) -> Result<Record, Malformed> {
     let flags = input.u8()?;
-    let (seq, endpoint, at_ms, attempts) = (input.u64()?, Ordinal(input.u32()?), input.i64()?, input.u32()?);
+    let (seq, endpoint, at_ms, attempts) = (input.seq()?, input.ordinal()?, input.i64()?, input.u32()?);
     let kind = match flags & !ATTEMPTED {
         SUCCEEDED => OutcomeKind::Succeeded { status: status(input.u32()?)? },
         RETRY => OutcomeKind::Retry { due_ms: input.i64()?, failure: read_failure(input)? },

@@ -39,12 +39,12 @@ impl Snapshot {
     }
 
     pub(super) fn read(input: &mut Input<'_>) -> Result<Self, Malformed> {
-        let (next_seq, next_ordinal) = (input.u64()?, input.u32()?);
+        let (next_seq, Ordinal(next_ordinal)) = (input.seq()?, input.ordinal()?);
         let count = input.count()?;
         let endpoints = (0..count)
             .map(|_| {
                 Ok(SnapshotEndpoint {
-                    ordinal: Ordinal(input.u32()?),
+                    ordinal: input.ordinal()?,
                     uid: input.text()?,
                     memo: Bytes::copy_from_slice(input.bytes()?),
                     stats: read_stats(input)?,
