@@ -65,12 +65,23 @@ impl Journal {
         now_ms: i64,
         on_commit: impl Fn(Vec<Committed>) + Send + 'static,
     ) -> Result<(Self, Recovered), Error> {
+        let (journal, writer, recovered) = Self::open_with_writer(filesystem, options, now_ms, on_commit)?;
+        thread::Builder::new().name("journal".into()).spawn(move || writer.run())?;
+        Ok((journal, recovered))
+    }
+
+    /// Opens it and leaves the writer to the caller.
+    pub(crate) fn open_with_writer<C: Fn(Vec<Committed>)>(
+        filesystem: Arc<dyn Filesystem>,
+        options: Options,
+        now_ms: i64,
+        on_commit: C,
+    ) -> Result<(Self, Writer<C>, Recovered), Error> {
         let outcome_delay = options.outcome_delay;
         let (store, recovered) = Store::open(filesystem, options, now_ms)?;
         let state = Arc::clone(store.state());
         let (requests, inbox) = channel();
         let writer = Writer::new(store, inbox, outcome_delay, on_commit);
-        thread::Builder::new().name("journal".into()).spawn(move || writer.run())?;
         let inner = Inner {
             state,
             requests,
@@ -78,7 +89,7 @@ impl Journal {
             outcomes: Arc::new(Semaphore::new(QUEUE_OUTCOMES)),
             others: Arc::new(Semaphore::new(QUEUE_REQUESTS)),
         };
-        Ok((Self { inner: Arc::new(inner) }, recovered))
+        Ok((Self { inner: Arc::new(inner) }, writer, recovered))
     }
 
     /// Accepts events, all or none, and answers for each once all are synced. Waits while the queue is full.

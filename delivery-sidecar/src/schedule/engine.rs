@@ -90,9 +90,9 @@ impl Engine {
     pub fn recover(&mut self, endpoints: &[EndpointRecord], pending: &[Pending]) {
         for endpoint in endpoints {
             if let Some(scheduled) = self.lane_or_parked(endpoint.ordinal) {
-                let Memo { gone, used } = Memo::from_bytes(&endpoint.memo);
+                let Memo { gone, used, used_until_ms } = Memo::from_bytes(&endpoint.memo);
                 scheduled.lane.gone = gone;
-                scheduled.lane.rate = Rate::recovered(used, endpoint.stats.last_attempt_ms);
+                scheduled.lane.rate = Rate::recovered(used, used_until_ms, endpoint.stats.last_attempt_ms);
                 scheduled.lane.standing = Standing::recovered(&endpoint.stats);
                 scheduled.lane.breaker = Breaker::recovered(endpoint.stats.consecutive_failures);
             }
@@ -217,7 +217,9 @@ impl Engine {
         if !matches!(kind, OutcomeKind::Retry { .. }) {
             self.pending -= 1;
         }
-        if lane.gone.is_some() && was_gone.is_none() {
+        // While draining, what was kept of its rate limit has to be younger than its last attempt.
+        let keeps_used = self.draining && lane.rate.used(now_ms) != Used::None;
+        if lane.gone.is_some() && was_gone.is_none() || keeps_used {
             effects.push(Effect::Remember { ordinal, memo: lane.memo(now_ms).to_bytes() });
         }
         effects.push(Effect::Record(Outcome {

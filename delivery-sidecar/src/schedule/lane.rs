@@ -239,7 +239,7 @@ impl Lane {
 
     /// What is to be kept of it.
     pub fn memo(&self, now_ms: i64) -> Memo {
-        Memo { gone: self.gone, used: self.rate.used(now_ms) }
+        Memo { gone: self.gone, used: self.rate.used(now_ms), used_until_ms: now_ms }
     }
 
     /// Attempts in flight.

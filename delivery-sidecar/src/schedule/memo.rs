@@ -16,6 +16,7 @@ const VERSION: u8 = 2;
 const GONE: u8 = 1;
 const WINDOW: u8 = 2;
 const BUCKET: u8 = 3;
+const USED_UNTIL: u8 = 4;
 const ENTRY_BYTES: usize = 12;
 
 /// See the module. [`Used::Unknown`] is not kept.
@@ -25,10 +26,12 @@ pub struct Memo {
     pub gone: Option<Gone>,
     /// What was used of its rate limit when the engine was asked to stop.
     pub used: Used,
+    /// All attempts that ended up to this time are in `used`. Kept only with it.
+    pub used_until_ms: i64,
 }
 
 impl Memo {
-    /// As the journal keeps it; empty when there is nothing to remember. At most 830 bytes.
+    /// As the journal keeps it; empty when there is nothing to remember. At most 839 bytes.
     pub fn to_bytes(&self) -> Bytes {
         let mut bytes = Vec::new();
         if let Some(gone) = self.gone {
@@ -50,6 +53,10 @@ impl Memo {
                 bytes.put_u8(BUCKET);
                 bytes.put_i128_le(*full_ns);
             }
+        }
+        if matches!(self.used, Used::Window(_) | Used::Bucket { .. }) {
+            bytes.put_u8(USED_UNTIL);
+            bytes.put_i64_le(self.used_until_ms);
         }
         if !bytes.is_empty() {
             bytes.insert(0, VERSION);
@@ -82,6 +89,7 @@ impl Memo {
                 self.used = Used::Window(entries);
             }
             BUCKET => self.used = Used::Bucket { full_ns: bytes.try_get_i128_le().ok()? },
+            USED_UNTIL => self.used_until_ms = bytes.try_get_i64_le().ok()?,
             _ => return None,
         }
         Some(())
@@ -96,9 +104,9 @@ mod tests {
         let gone = Some(Gone { generation: -7, url_fingerprint: u64::MAX - 1 });
         let entry = |at_ms| Entry { first_ms: at_ms, last_ms: at_ms, count: 3 };
         vec![
-            Memo { gone, used: Used::None },
-            Memo { gone, used: Used::Window((0..66).map(entry).collect()) },
-            Memo { gone: None, used: Used::Bucket { full_ns: 1 << 70 } },
+            Memo { gone, ..Memo::default() },
+            Memo { gone, used: Used::Window((0..66).map(entry).collect()), used_until_ms: 99 },
+            Memo { gone: None, used: Used::Bucket { full_ns: 1 << 70 }, used_until_ms: 99 },
         ]
     }
 

@@ -14,8 +14,6 @@ use posthaste_delivery_config::DeliveryRate;
 /// Entries of a window, besides the one being filled.
 const ENTRIES: u32 = 64;
 const NANOS: i128 = 1_000_000;
-/// An attempt ends at most so long after its start, which is what counts.
-const LONGEST_ATTEMPT_MS: i64 = 300_000;
 /// What a crash has hidden is made up for by waiting, if the wait is no longer than this.
 const LONGEST_CAUTION_MS: u64 = 60_000;
 
@@ -58,17 +56,11 @@ pub struct Entry {
 }
 
 impl Rate {
-    /// After a restart. `kept` is what a process that ended in order has left; after a crash it is older than the end of
-    /// the last attempt.
-    pub fn recovered(kept: Used, last_attempt_ms: Option<i64>) -> Self {
-        let until_ms = match &kept {
-            Used::None => i64::MIN,
-            Used::Window(entries) => entries.back().map_or(i64::MIN, |entry| entry.last_ms),
-            Used::Bucket { full_ns } => i64::try_from(full_ns / NANOS).unwrap_or(i64::MAX),
-            Used::Unknown { last_ms } => *last_ms,
-        };
+    /// After a restart. `kept` is what a process that ended in order has left, with all attempts that ended up to
+    /// `kept_until_ms`. When another ended after that, a process that crashed has made attempts of which nothing is known.
+    pub fn recovered(kept: Used, kept_until_ms: i64, last_attempt_ms: Option<i64>) -> Self {
         let used = match last_attempt_ms {
-            Some(last_ms) if last_ms > until_ms.saturating_add(LONGEST_ATTEMPT_MS) => Used::Unknown { last_ms },
+            Some(last_ms) if kept == Used::None || last_ms > kept_until_ms => Used::Unknown { last_ms },
             _ => kept,
         };
         Self { limit: None, used }
@@ -245,7 +237,7 @@ mod tests {
         for (per_ms, burst, until_ms) in
             [(10_000, None, 11_000), (10_000, Some(5), 3_000), (3_600_000, None, 0), (3_600_000, Some(5), 0)]
         {
-            let mut rate = Rate::recovered(Used::None, Some(1_000));
+            let mut rate = Rate::recovered(Used::None, 0, Some(1_000));
             rate.configure(Some(DeliveryRate { limit: 5, per_ms, burst }));
             assert_eq!(rate.until_ms(), until_ms, "{per_ms} {burst:?}");
         }
@@ -258,8 +250,8 @@ mod tests {
         rate.configure(Some(limit));
         run(&mut rate, 1_000, 3);
         let kept = rate.used(2_000);
-        for (last_attempt_ms, until_ms) in [(None, 3_601_000), (Some(20_000), 3_601_000), (Some(400_000), 0)] {
-            let mut rate = Rate::recovered(kept.clone(), last_attempt_ms);
+        for (last_attempt_ms, until_ms) in [(None, 3_601_000), (Some(2_000), 3_601_000), (Some(2_001), 0)] {
+            let mut rate = Rate::recovered(kept.clone(), 2_000, last_attempt_ms);
             rate.configure(Some(limit));
             assert_eq!(rate.until_ms(), until_ms, "{last_attempt_ms:?}");
         }

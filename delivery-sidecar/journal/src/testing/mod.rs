@@ -1,4 +1,5 @@
-//! A disk in memory that fails as real ones do, from a seed, so that what is found can be found again.
+//! A disk in memory that fails as real ones do, from a seed, so that what is found can be found again; and a writer that
+//! does what it does when it is told to, at a time that it is told.
 //!
 //! What it knows of real disks:
 //! - Content is durable after a sync, names after a sync of their directory. At a power loss any part of the rest may be
@@ -13,6 +14,8 @@ mod inode;
 mod random;
 mod repair;
 mod state;
+mod stepped;
 
 pub use fake_disk::{Crash, FakeDisk, Fault, SyncGate};
 pub use repair::repair_checksums;
+pub use stepped::{OnCommit, SteppedWriter, open_stepped};

@@ -56,13 +56,38 @@ impl<C: Fn(Vec<Committed>)> Writer<C> {
     pub(crate) fn run(mut self) {
         loop {
             let (requests, end) = self.wait();
-            let closing = self.work(requests, end);
-            self.maintain();
-            self.watch();
+            let closing = self.work(requests, end, Instant::now());
+            self.maintain(Instant::now());
+            self.watch(Instant::now());
             if end || !closing.is_empty() {
                 return self.end(closing);
             }
         }
+    }
+
+    /// One turn of [`Self::run`] at a time that the caller says, and never waits. `None` when the journal was closed.
+    #[cfg(any(test, feature = "testing"))]
+    pub(crate) fn turn(mut self, now: Instant) -> Option<Self> {
+        let is_due = self.next_turn(now).is_some_and(|at| at <= now);
+        let mut requests = std::mem::take(&mut self.parked);
+        requests.extend(self.inbox.try_iter());
+        if requests.is_empty() && !is_due {
+            return Some(self);
+        }
+        let closing = self.work(requests, false, now);
+        self.maintain(now);
+        self.watch(now);
+        if closing.is_empty() {
+            return Some(self);
+        }
+        self.end(closing);
+        None
+    }
+
+    /// When there is something to do even if nothing is asked.
+    #[cfg(any(test, feature = "testing"))]
+    pub(crate) fn next_turn(&self, now: Instant) -> Option<Instant> {
+        self.deadline(!self.parked.is_empty(), now)
     }
 
     fn end(self, closing: Vec<Answer<Result<(), Error>>>) {
@@ -86,7 +111,7 @@ impl<C: Fn(Vec<Committed>)> Writer<C> {
     /// Waits for something to do. Returns what was asked, and whether nobody will ask any more.
     fn wait(&mut self) -> (VecDeque<Request>, bool) {
         let mut requests = std::mem::take(&mut self.parked);
-        let first = match self.deadline(!requests.is_empty()) {
+        let first = match self.deadline(!requests.is_empty(), Instant::now()) {
             None => self.inbox.recv().map_err(|_| RecvTimeoutError::Disconnected),
             Some(deadline) => self.inbox.recv_timeout(deadline.saturating_duration_since(Instant::now())),
         };
@@ -102,17 +127,17 @@ impl<C: Fn(Vec<Committed>)> Writer<C> {
     }
 
     /// When there is something to do even if nothing is asked.
-    fn deadline(&self, has_parked: bool) -> Option<Instant> {
-        let cleaning = (self.store.is_cleaning_due() || self.store.has_excess())
-            .then(|| self.cleaning_rests.unwrap_or_else(Instant::now));
-        let parked = has_parked.then(Instant::now);
+    fn deadline(&self, has_parked: bool, now: Instant) -> Option<Instant> {
+        let cleaning =
+            (self.store.is_cleaning_due() || self.store.has_excess()).then(|| self.cleaning_rests.unwrap_or(now));
+        let parked = has_parked.then_some(now);
         // A failing disk is not asked again for every outcome that waits.
         let outcomes = if self.retry.is_some() { self.retry } else { self.outcomes_due };
         [cleaning, parked, outcomes].into_iter().flatten().min()
     }
 
     /// Commits what was asked and what is due. Returns those who asked to close.
-    fn work(&mut self, requests: VecDeque<Request>, end: bool) -> Vec<Answer<Result<(), Error>>> {
+    fn work(&mut self, requests: VecDeque<Request>, end: bool, now: Instant) -> Vec<Answer<Result<(), Error>>> {
         let mut batch = self.store.begin();
         let mut pending: Vec<Pending> = Vec::new();
         let (mut closing, mut tidying, mut is_due) = (Vec::new(), Vec::new(), end);
@@ -147,14 +172,13 @@ impl<C: Fn(Vec<Committed>)> Writer<C> {
             }
             is_due = true;
         }
-        let now = Instant::now();
         if !self.outcomes.is_empty() && self.outcomes_due.is_none() {
             self.outcomes_due = Some(now + self.outcome_delay);
         }
         let has_come = |time: Option<Instant>| time.is_some_and(|time| time <= now);
         let outcomes_are_due = has_come(self.outcomes_due) && self.retry.is_none();
         if is_due || outcomes_are_due || has_come(self.retry) {
-            self.commit(batch, pending);
+            self.commit(batch, pending, now);
         }
         for (now_ms, answer) in tidying {
             answer.give(self.tidy(now_ms));
@@ -177,7 +201,7 @@ impl<C: Fn(Vec<Committed>)> Writer<C> {
     }
 
     /// Syncs a commit with all outcomes that wait, then tells of new events, then answers.
-    fn commit(&mut self, mut batch: Batch, pending: Vec<Pending>) {
+    fn commit(&mut self, mut batch: Batch, pending: Vec<Pending>, now: Instant) {
         {
             let state = self.store.look();
             for WaitingOutcome { outcome, .. } in &self.outcomes {
@@ -192,7 +216,7 @@ impl<C: Fn(Vec<Committed>)> Writer<C> {
         }
         let mut written = if batch.is_empty() {
             // Repetitions are synced already, whatever the disk does now.
-            if self.retry.is_some_and(|retry| retry <= Instant::now()) {
+            if self.retry.is_some_and(|retry| retry <= now) {
                 // Whether it works is in the state.
                 let _ = self.store.probe();
             }
@@ -214,8 +238,7 @@ impl<C: Fn(Vec<Committed>)> Writer<C> {
     }
 
     /// Sets when a failing disk is tried again.
-    fn watch(&mut self) {
-        let now = Instant::now();
+    fn watch(&mut self, now: Instant) {
         self.retry = match self.retry {
             _ if !self.store.look().failing => None,
             Some(retry) if retry > now => Some(retry),
@@ -231,8 +254,7 @@ impl<C: Fn(Vec<Committed>)> Writer<C> {
     }
 
     /// Takes one step of what keeps the files small.
-    fn maintain(&mut self) {
-        let now = Instant::now();
+    fn maintain(&mut self, now: Instant) {
         if self.cleaning_rests.is_some_and(|until| until > now) {
             return;
         }
