@@ -11,7 +11,7 @@ use ipnet::IpNet;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{Redacted, hash};
+use crate::{Redacted, defaults, hash};
 
 pub use read::{ContractError, read_chunk, read_index};
 
@@ -118,6 +118,9 @@ pub struct WebhookConfig {
     pub limits: Limits,
     /// Most bytes of the journal.
     pub journal_max_bytes: u64,
+    /// What is kept of deliveries that were given up.
+    #[serde(default)]
+    pub dead_letter: DeadLetter,
     /// Accept and keep, deliver nothing.
     #[serde(default)]
     pub suspend: bool,
@@ -127,6 +130,23 @@ pub struct WebhookConfig {
     /// How much may be written to the API server.
     #[serde(default)]
     pub status: StatusBudget,
+}
+
+/// What is kept of deliveries that were given up.
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct DeadLetter {
+    /// For how long, in milliseconds.
+    pub retention_ms: u64,
+    /// Most bytes of events that are kept for this alone.
+    pub max_bytes: u64,
+}
+
+/// As it was before it could be set.
+impl Default for DeadLetter {
+    fn default() -> Self {
+        Self { retention_ms: defaults::DEAD_LETTER_RETENTION.as_secs() * 1000, max_bytes: defaults::DEAD_LETTER_BYTES }
+    }
 }
 
 /// Who may post events.

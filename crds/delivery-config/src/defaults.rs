@@ -41,7 +41,18 @@ pub const VOLUME_BYTES: u64 = 10 << 30;
 /// Size limit of the journal's emptyDir, in bytes.
 pub const EMPTY_DIR_BYTES: u64 = 1 << 30;
 
+/// How long deliveries that were given up are kept.
+pub const DEAD_LETTER_RETENTION: Duration = Duration::from_hours(168);
+/// Bytes of events that are kept for dead letters alone.
+pub const DEAD_LETTER_BYTES: u64 = 1 << 30;
+
 /// Bytes that the journal may use on a volume of this size: four fifths, so that the volume never runs full.
 pub const fn journal_bytes(volume: u64) -> u64 {
     volume / 5 * 4
+}
+
+/// A part of a journal of `journal` bytes that is `wanted` bytes unless the journal is small.
+pub const fn part_of_journal(wanted: u64, journal: u64) -> u64 {
+    let most = journal / 8;
+    if wanted < most { wanted } else { most }
 }

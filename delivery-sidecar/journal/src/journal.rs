@@ -14,8 +14,8 @@ use crate::state::State;
 use crate::store::{Store, look};
 use crate::writer::{Answer, Request, WaitingOutcome, Writer};
 use crate::{
-    Accepted, Committed, DeadLetter, EndpointStats, Error, NewEvent, Options, Ordinal, Outcome, Recovered, Seq, Stored,
-    Tidied, Usage,
+    Accepted, Committed, DeadLetter, EndpointStats, Error, NewEvent, Options, Ordinal, Outcome, Recovered, Seq, Space,
+    Stored, Tidied, Usage,
 };
 
 /// Most bytes of one event's payload.
@@ -167,6 +167,14 @@ impl Journal {
         self.ask(place, |answer| Request::Remember { ordinal, memo, answer }).await?
     }
 
+    /// Shares the disk out anew: events that were refused are taken as soon as this returns, if there is space for them
+    /// now, and what is too much for the new limits goes from then on, a bounded step at a time.
+    pub async fn set_space(&self, space: Space) {
+        let Ok(place) = self.place(&self.inner.others, 1).await else { return };
+        // Whoever closed the journal needs no space.
+        let _ = self.ask(place, |answer| Request::Space { space, answer }).await;
+    }
+
     /// Removes idempotency keys that have expired, and dead letters that are too old or too many, oldest first. To be
     /// called about once a minute; nothing depends on it but space.
     pub async fn tidy(&self, now_ms: i64) -> Tidied {
@@ -266,12 +274,12 @@ mod tests {
 
     use super::*;
     use crate::testing::FakeDisk;
-    use crate::tests::support::{event, journal, options, succeeded};
+    use crate::tests::support::{event, journal, succeeded, with_space};
 
     #[tokio::test]
     async fn queues_are_bounded_and_who_finds_them_full_waits() {
         let disk = FakeDisk::new(1);
-        let journal = journal(&disk, Options { max_bytes: 1 << 30, ..options() });
+        let journal = journal(&disk, with_space(|space| space.max_bytes = 1 << 30));
         let gate = disk.hold_syncs();
         let accept = |length| {
             let journal = journal.clone();

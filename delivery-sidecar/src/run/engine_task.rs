@@ -33,8 +33,10 @@ use crate::{
 
 /// Most messages that are taken at once.
 const BATCH: usize = 512;
-/// The journal is tidied at most this often, and only when something has happened.
+/// The journal is tidied at most this often,
 const TIDY_INTERVAL: Duration = Duration::from_mins(1);
+/// and this often when nothing happens while something is kept whose time will be over.
+const IDLE_TIDY_INTERVAL: Duration = Duration::from_mins(10);
 /// The journal's usage is looked at this often while something happens, or while it takes no events.
 const USAGE_INTERVAL: Duration = Duration::from_secs(1);
 /// The longest sleep: the calendar may be set while this task waits for one of its times.
@@ -144,7 +146,7 @@ impl EngineTask {
             sender: Arc::clone(&sender),
             tasks: JoinSet::new(),
             effects: Vec::new(),
-            tidy_at: None,
+            tidy_at: Some(Instant::now() + TIDY_INTERVAL),
             usage_at: None,
             key_expiry_ms: None,
             drain_until: None,
@@ -221,7 +223,8 @@ impl EngineTask {
         let mut effects = std::mem::take(&mut self.effects);
         self.engine.handle(input, now_ms(), &mut effects);
         if !effects.is_empty() {
-            self.tidy_at.get_or_insert_with(|| Instant::now() + TIDY_INTERVAL);
+            let tidy_at = Instant::now() + TIDY_INTERVAL;
+            self.tidy_at = Some(self.tidy_at.map_or(tidy_at, |at| at.min(tidy_at)));
             self.usage_at.get_or_insert_with(|| Instant::now() + USAGE_INTERVAL);
         }
         for effect in effects.drain(..) {
@@ -297,7 +300,8 @@ impl EngineTask {
             self.look_at_journal();
         }
         if has_come(self.tidy_at) {
-            self.tidy_at = None;
+            let keeps_something = self.journal.usage().dead_letters > 0;
+            self.tidy_at = keeps_something.then(|| now + IDLE_TIDY_INTERVAL);
             let journal = self.journal.clone();
             self.tasks.spawn(async move {
                 journal.tidy(now_ms()).await;

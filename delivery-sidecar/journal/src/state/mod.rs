@@ -25,7 +25,7 @@ pub(crate) use seq_map::SeqMap;
 use crate::delivery::Standing;
 use crate::format::record::{Snapshot, SnapshotEndpoint};
 use crate::limits::Limits;
-use crate::{DeadLetter, EndpointRecord, Ordinal, Pending, Seq, Usage};
+use crate::{DeadLetter, EndpointRecord, Ordinal, Pending, Removed, Seq, Usage};
 
 pub(crate) struct State {
     pub(crate) segments: Segments,
@@ -37,6 +37,8 @@ pub(crate) struct State {
     pub(crate) next_ordinal: u32,
     /// Bytes of the newest snapshot.
     pub(crate) snapshot_bytes: u64,
+    /// What was removed because its time or space was over.
+    pub(crate) removed: Removed,
     /// The last write failed.
     pub(crate) failing: bool,
     pub(crate) limits: Limits,
@@ -53,6 +55,7 @@ impl State {
             next_seq: 1,
             next_ordinal: 0,
             snapshot_bytes: 0,
+            removed: Removed::default(),
             failing: false,
             limits,
         }
@@ -64,6 +67,8 @@ impl State {
             used,
             live: self.segments.live() + self.snapshot_bytes,
             max: self.limits.max,
+            dead_letters: self.dead_letters.bytes,
+            removed: self.removed,
             refusing: self.failing || used >= self.limits.most_for_events(),
         }
     }
