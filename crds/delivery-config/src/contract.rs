@@ -118,6 +118,9 @@ pub struct WebhookConfig {
     pub limits: Limits,
     /// Most bytes of the journal.
     pub journal_max_bytes: u64,
+    /// Most bytes of events that may be pending for one endpoint.
+    #[serde(default = "max_bytes_per_endpoint")]
+    pub journal_max_bytes_per_endpoint: u64,
     /// What is kept of deliveries that were given up.
     #[serde(default)]
     pub dead_letter: DeadLetter,
@@ -130,6 +133,10 @@ pub struct WebhookConfig {
     /// How much may be written to the API server.
     #[serde(default)]
     pub status: StatusBudget,
+}
+
+fn max_bytes_per_endpoint() -> u64 {
+    defaults::ENDPOINT_BYTES
 }
 
 /// What is kept of deliveries that were given up.

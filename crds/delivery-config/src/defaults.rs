@@ -41,6 +41,8 @@ pub const VOLUME_BYTES: u64 = 10 << 30;
 /// Size limit of the journal's emptyDir, in bytes.
 pub const EMPTY_DIR_BYTES: u64 = 1 << 30;
 
+/// Bytes of events that may be pending for one endpoint.
+pub const ENDPOINT_BYTES: u64 = 1 << 30;
 /// How long deliveries that were given up are kept.
 pub const DEAD_LETTER_RETENTION: Duration = Duration::from_hours(168);
 /// Bytes of events that are kept for dead letters alone.

@@ -179,6 +179,12 @@ pub struct Journal {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[x_kube(validation = Rule::new("quantity(string(self)).compareTo(quantity('16Mi')) >= 0").message("maxBytes must be at least 16Mi"))]
     pub max_bytes: Option<Quantity>,
+    /// Most bytes of events that may be pending for one endpoint; over it, its oldest deliveries are given up and become
+    /// dead letters. An event that several endpoints wait for counts for each. At most `maxBytes`. Default 1Gi, and at
+    /// most an eighth of `maxBytes`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[x_kube(validation = Rule::new("quantity(string(self)).compareTo(quantity('1Mi')) >= 0").message("maxBytesPerEndpoint must be at least 1Mi"))]
+    pub max_bytes_per_endpoint: Option<Quantity>,
 }
 
 /// How long deliveries that were given up are kept.

@@ -34,7 +34,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 fn open(directory: &Path) -> Result<(Journal, Recovered), Error> {
     let options = Options {
         directory: directory.to_owned(),
-        space: Space { max_bytes: 8 << 30, dead_letter_retention_ms: 1 << 40, dead_letter_max_bytes: 1 << 30 },
+        space: Space {
+            max_bytes: 8 << 30,
+            max_bytes_per_endpoint: 8 << 30,
+            dead_letter_retention_ms: 1 << 40,
+            dead_letter_max_bytes: 1 << 30,
+        },
         segment_bytes: 64 << 20,
         max_idempotency_keys: 100_000,
         outcome_delay: Duration::from_millis(10),

@@ -14,8 +14,8 @@ use crate::state::State;
 use crate::store::{Store, look};
 use crate::writer::{Answer, Request, WaitingOutcome, Writer};
 use crate::{
-    Accepted, Committed, DeadLetter, EndpointStats, Error, NewEvent, Options, Ordinal, Outcome, Recovered, Seq, Space,
-    Stored, Tidied, Usage,
+    Accepted, Committed, DeadLetter, EndpointStats, Error, NewEvent, Options, Ordinal, Outcome, Overflow, Recovered,
+    Seq, Space, Stored, Tidied, Usage,
 };
 
 /// Most bytes of one event's payload.
@@ -218,6 +218,13 @@ impl Journal {
     /// When the first event, in order of acceptance, that an endpoint still waits for was accepted. Exact, and cheap.
     pub fn oldest_pending_ms(&self, ordinal: Ordinal) -> Option<i64> {
         look(&self.inner.state).oldest_pending_ms(ordinal)
+    }
+
+    /// Endpoints that have more bytes pending than one may, and the oldest of their deliveries, at most `most` in all, which
+    /// are to be given up for it. Whoever delivers decides: what is in flight need not be given up, and is told of again.
+    /// Cheap when there are none.
+    pub fn overflowing(&self, most: usize) -> Vec<Overflow> {
+        look(&self.inner.state).overflowing(most)
     }
 
     /// Dead letters of an endpoint, at most `limit`, in order of acceptance.

@@ -15,6 +15,8 @@ pub(crate) struct Limits {
     /// Bytes after which a segment ends. Between 1/256 of `max` (each file is kept open) and 1/16 (space comes back by
     /// whole segments).
     pub(crate) segment: u64,
+    /// Most bytes that are pending for one endpoint.
+    pub(crate) per_endpoint: u64,
     /// Most bytes of events that are kept for dead letters alone.
     pub(crate) dead_letters: u64,
     /// For how long dead letters are kept, in milliseconds.
@@ -28,9 +30,16 @@ impl Limits {
         Self {
             max,
             segment: segment_bytes.max(max / 256).min(max / 16).clamp(LEAST_SEGMENT, MOST_SEGMENT),
+            per_endpoint: space.max_bytes_per_endpoint.min(max),
             dead_letters: space.dead_letter_max_bytes.min(max / 2),
             dead_letter_retention_ms: space.dead_letter_retention_ms,
         }
+    }
+
+    /// What an endpoint that was over [`Self::per_endpoint`] is brought down to: clearly below, so that a stream of new
+    /// events makes few sweeps.
+    pub(crate) fn per_endpoint_after(&self) -> u64 {
+        self.per_endpoint - self.per_endpoint / 16
     }
 
     /// Files may grow to this size by events. The rest is for outcomes and for copies made by cleaning, without which a
@@ -45,7 +54,12 @@ mod tests {
     use super::*;
 
     fn limits(max_bytes: u64, segment_bytes: u64) -> Limits {
-        let space = Space { max_bytes, dead_letter_retention_ms: 0, dead_letter_max_bytes: u64::MAX };
+        let space = Space {
+            max_bytes,
+            max_bytes_per_endpoint: u64::MAX,
+            dead_letter_retention_ms: 0,
+            dead_letter_max_bytes: u64::MAX,
+        };
         Limits::new(&space, segment_bytes)
     }
 

@@ -31,6 +31,9 @@ pub struct Options {
 pub struct Space {
     /// Most bytes that its files may use. Over it, [`Error::Full`].
     pub max_bytes: u64,
+    /// Most bytes of events that one endpoint may have pending; an endpoint over it is told of by
+    /// [`crate::Journal::overflowing`]. An event that several endpoints wait for counts for each.
+    pub max_bytes_per_endpoint: u64,
     /// For how long dead letters are kept, in milliseconds.
     pub dead_letter_retention_ms: i64,
     /// Most bytes of events that are kept only because they have dead letters; over it, the oldest dead letters go. At
@@ -253,6 +256,15 @@ pub struct Cut {
     pub bytes: u64,
     /// Whole records among them.
     pub records: u64,
+}
+
+/// An endpoint that has more bytes pending than it may.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Overflow {
+    /// The endpoint.
+    pub endpoint: Ordinal,
+    /// Its oldest pending deliveries, in order of acceptance.
+    pub oldest: Vec<Seq>,
 }
 
 /// Bytes in use.

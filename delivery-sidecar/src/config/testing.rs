@@ -62,6 +62,7 @@ pub(crate) fn webhook(generation: i64) -> WebhookConfig {
         idempotency_window_ms: 86_400_000,
         limits: Limits { event_rate: None, in_flight: 64 },
         journal_max_bytes: 64 << 20,
+        journal_max_bytes_per_endpoint: 8 << 20,
         dead_letter: DeadLetter { retention_ms: 3_600_000, max_bytes: 8 << 20 },
         suspend: false,
         address_policy: AddressPolicy::default(),

@@ -45,6 +45,7 @@ pub fn options(directory: &Path, webhook: &WebhookConfig) -> Options {
 pub fn space(webhook: &WebhookConfig) -> Space {
     Space {
         max_bytes: webhook.journal_max_bytes,
+        max_bytes_per_endpoint: webhook.journal_max_bytes_per_endpoint,
         dead_letter_retention_ms: i64::try_from(webhook.dead_letter.retention_ms).unwrap_or(i64::MAX),
         dead_letter_max_bytes: webhook.dead_letter.max_bytes,
     }

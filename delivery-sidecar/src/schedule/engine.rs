@@ -12,6 +12,7 @@ use super::{
     conclude::conclude,
     lane::{Lane, LaneSettings, Readiness, Running},
     memo::Memo,
+    overflow,
     rate::{Rate, Used},
     ready::Ready,
     standing::Standing,
@@ -67,6 +68,14 @@ pub enum Input {
         ended_ms: i64,
         /// What came of it.
         verdict: Verdict,
+    },
+    /// An endpoint has more pending than the journal keeps for one: these, in order of acceptance, are given up, except
+    /// those in flight.
+    Overflow {
+        /// The endpoint.
+        ordinal: Ordinal,
+        /// The events.
+        oldest: Vec<Seq>,
     },
     /// A configuration was loaded.
     Configure(Settings),
@@ -223,6 +232,7 @@ impl Engine {
             Input::Finished { ordinal, seq, ended_ms, verdict } => {
                 self.finished(ordinal, seq, ended_ms, verdict, now_ms, effects);
             }
+            Input::Overflow { ordinal, oldest } => self.overflow(ordinal, &oldest, now_ms, effects),
             Input::Configure(settings) => self.configure(settings, now_ms, effects),
             Input::Drain => self.drain(now_ms, effects),
             Input::Tick => {}
@@ -317,6 +327,20 @@ impl Engine {
             attempts: running.attempt,
             kind,
         }));
+        self.settle(ordinal, now_ms, effects);
+    }
+
+    /// Gives up what waits among `oldest`. Nothing was sent, so it says nothing of the receiver.
+    fn overflow(&mut self, ordinal: Ordinal, oldest: &[Seq], now_ms: i64, effects: &mut Vec<Effect>) {
+        let Some(Slot::Lane(scheduled)) = self.slots.get_mut(ordinal.0 as usize) else { return };
+        let taken = scheduled.lane.take(oldest);
+        self.pending -= taken.len() as u64;
+        for waiting in taken {
+            if waiting.attempts == 0 {
+                drop(self.cache.take(waiting.seq));
+            }
+            effects.push(Effect::Record(overflow::outcome(ordinal, &waiting, now_ms)));
+        }
         self.settle(ordinal, now_ms, effects);
     }
 

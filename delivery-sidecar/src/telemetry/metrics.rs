@@ -41,6 +41,7 @@ pub struct Metrics {
     pub(super) attempt_seconds: Histogram,
     in_flight: Gauge,
     pub(super) deliveries: Family<ByState, Counter>,
+    pub(super) overflowed: Counter,
     pending: Gauge,
     endpoints: Gauge,
     pub(super) journal_errors: Counter,
@@ -94,6 +95,7 @@ impl Metrics {
             attempt_seconds: Histogram::new(ATTEMPT_SECONDS),
             in_flight: Gauge::default(),
             deliveries: Family::default(),
+            overflowed: Counter::default(),
             pending: Gauge::default(),
             endpoints: Gauge::default(),
             journal_errors: Counter::default(),
@@ -154,6 +156,11 @@ impl Metrics {
         );
         to.register("attempts_in_flight", "Delivery attempts in progress", self.in_flight.clone());
         to.register("deliveries", "Deliveries that ended, by final state", self.deliveries.clone());
+        to.register(
+            "deliveries_overflowed",
+            "Dead letters of endpoints that had more pending than they may",
+            self.overflowed.clone(),
+        );
         to.register("deliveries_pending", "Deliveries that have not ended", self.pending.clone());
         to.register("endpoints", "Endpoints in the configuration that runs", self.endpoints.clone());
     }

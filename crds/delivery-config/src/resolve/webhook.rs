@@ -44,7 +44,8 @@ fn header_values_compile(webhook: &Webhook) -> Result<(), Refusal> {
 }
 
 fn journal_fits_its_volume(webhook: &Webhook) -> Result<(), Refusal> {
-    dead_letter(webhook).map(drop)
+    dead_letter(webhook)?;
+    max_bytes_per_endpoint(webhook).map(drop)
 }
 
 /// An endpoint that is written inside the Webhook becomes a resource of its own, which must not be somebody else's.
@@ -89,6 +90,15 @@ pub fn journal_max_bytes(webhook: &Webhook) -> Result<u64, Refusal> {
     let (size_field, size) = volume_size(journal.and_then(|journal| journal.storage.as_ref()))?;
     let Some(max) = journal.and_then(|journal| journal.max_bytes.as_ref()) else { return Ok(journal_bytes(size)) };
     bytes_at_most("journal.maxBytes", max, size, size_field)
+}
+
+/// Most bytes that may be pending for one endpoint.
+fn max_bytes_per_endpoint(webhook: &Webhook) -> Result<u64, Refusal> {
+    let journal = journal_max_bytes(webhook)?;
+    match webhook.spec.journal.as_ref().and_then(|spec| spec.max_bytes_per_endpoint.as_ref()) {
+        None => Ok(defaults::part_of_journal(defaults::ENDPOINT_BYTES, journal)),
+        Some(max) => bytes_at_most("journal.maxBytesPerEndpoint", max, journal, "journal.maxBytes"),
+    }
 }
 
 /// What is kept of deliveries that were given up.
@@ -163,6 +173,7 @@ pub fn configuration(
             in_flight: limits.and_then(|limits| limits.in_flight).unwrap_or(defaults::IN_FLIGHT),
         },
         journal_max_bytes: journal_max_bytes(webhook)?,
+        journal_max_bytes_per_endpoint: max_bytes_per_endpoint(webhook)?,
         dead_letter: dead_letter(webhook)?,
         suspend: spec.suspend.unwrap_or(false),
         address_policy: address_policy.clone(),

@@ -14,7 +14,7 @@ pub(crate) mod stats;
 
 pub(crate) use apply::Place;
 pub(crate) use dead_letters::DeadLetters;
-pub(crate) use endpoints::Endpoints;
+pub(crate) use endpoints::{Endpoint, Endpoints};
 pub(crate) use event::Event;
 #[cfg(test)]
 pub(crate) use keys::KEY_BYTES;
@@ -25,7 +25,7 @@ pub(crate) use seq_map::SeqMap;
 use crate::delivery::Standing;
 use crate::format::record::{Snapshot, SnapshotEndpoint};
 use crate::limits::Limits;
-use crate::{DeadLetter, EndpointRecord, Ordinal, Pending, Removed, Seq, Usage};
+use crate::{DeadLetter, EndpointRecord, Ordinal, Overflow, Pending, Removed, Seq, Usage};
 
 pub(crate) struct State {
     pub(crate) segments: Segments,
@@ -77,6 +77,24 @@ impl State {
     pub(crate) fn oldest_pending_ms(&self, ordinal: Ordinal) -> Option<i64> {
         let (seq, ()) = self.endpoints.get(ordinal)?.pending.first()?;
         Some(self.events.get(seq)?.accepted_ms)
+    }
+
+    /// Endpoints with too much pending, and the deliveries that are too much: at most `most`, the oldest.
+    pub(crate) fn overflowing(&self, most: usize) -> Vec<Overflow> {
+        let mut left = most;
+        let wanted = self.limits.per_endpoint_after();
+        let overflow = |(ordinal, endpoint): (Ordinal, &Endpoint)| {
+            let mut bytes = endpoint.pending_bytes;
+            let excess = endpoint.pending.iter().map(|(seq, ())| seq).take(left).take_while(|seq| {
+                let is_excess = bytes > wanted;
+                bytes -= self.events.get(*seq).map_or(0, Event::weight);
+                is_excess
+            });
+            let oldest: Vec<Seq> = excess.collect();
+            left -= oldest.len();
+            Overflow { endpoint: ordinal, oldest }
+        };
+        self.endpoints.overflowing().map(overflow).filter(|overflow| !overflow.oldest.is_empty()).collect()
     }
 
     /// Dead letters of an endpoint, in order of acceptance.

@@ -74,7 +74,10 @@ impl Store {
     /// Shares the disk out anew. What is too much then goes in the next steps of tidying and cleaning.
     pub(crate) fn set_space(&mut self, space: Space) {
         self.options.space = space;
-        change(&self.state).limits = Limits::new(&space, self.options.segment_bytes);
+        let mut state = change(&self.state);
+        let state = &mut *state;
+        state.limits = Limits::new(&space, self.options.segment_bytes);
+        state.endpoints.weigh_all(&state.limits);
     }
 
     /// Begins a commit.

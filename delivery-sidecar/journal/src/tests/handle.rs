@@ -8,7 +8,9 @@ use super::support::{
     NOW, dead, event, failure, in_directory, journal, keyed, options, outcome, succeeded, with_space,
 };
 use crate::testing::{Crash, FakeDisk, Fault};
-use crate::{Accepted, DeadLetter, Disk, Error, Journal, NewEvent, Options, Ordinal, OutcomeKind, Removed, Space};
+use crate::{
+    Accepted, DeadLetter, Disk, Error, Journal, NewEvent, Options, Ordinal, OutcomeKind, Overflow, Removed, Space,
+};
 
 #[tokio::test]
 async fn one_process_at_a_time_holds_the_journal() {
@@ -272,4 +274,38 @@ async fn what_a_lower_limit_of_dead_letters_removes_is_counted() {
     assert_eq!(journal.tidy(NOW + 60_002).await.dead_letters, 9);
     assert_eq!(journal.usage().removed, Removed { too_old: 9, too_many: 11 });
     assert_eq!(journal.usage().dead_letters, 0);
+}
+
+#[tokio::test]
+async fn an_endpoint_with_too_much_pending_is_named_with_its_oldest_deliveries() {
+    let disk = FakeDisk::new(1);
+    let few = with_space(|space| space.max_bytes_per_endpoint = 16_000);
+    let journal = journal(&disk, few.clone());
+    let ordinals = journal.ordinals(vec!["a".into(), "b".into()]).await.unwrap();
+    let (a, b) = (ordinals[0], ordinals[1]);
+    for _ in 0..15 {
+        journal.accept(vec![event(950, &[a, b])]).await.unwrap();
+    }
+    assert!(journal.overflowing(100).is_empty(), "just not too much");
+    journal.record(succeeded(1, b)).await;
+    journal.flush().await.unwrap();
+    journal.accept(vec![event(2_500, &[a, b])]).await.unwrap();
+    let oldest = |endpoint, seqs: std::ops::RangeInclusive<u64>| Overflow { endpoint, oldest: seqs.collect() };
+    assert_eq!(journal.overflowing(100), [oldest(a, 1..=3), oldest(b, 2..=3)]);
+    assert_eq!(journal.overflowing(1), [oldest(a, 1..=1)]);
+    for (seq, endpoint) in [(1, a), (2, a), (3, a), (2, b), (3, b)] {
+        journal.record(outcome(seq, endpoint, 0, OutcomeKind::DeadLettered { failure: failure("too much") })).await;
+    }
+    journal.flush().await.unwrap();
+    assert!(journal.overflowing(100).is_empty());
+    assert_eq!(journal.stats(a).unwrap().failed, 0, "nothing was attempted");
+    journal.set_space(Space { max_bytes_per_endpoint: 8_000, ..few.space }).await;
+    assert_eq!(journal.overflowing(100).len(), 2, "a limit that is lowered holds for what is there");
+    assert_eq!(journal.drop_endpoint(b).await.unwrap(), 15);
+    assert_eq!(journal.overflowing(100).len(), 1);
+    journal.close().await.unwrap();
+    let (journal, _) = Journal::open(Arc::new(disk.clone()), few, NOW, |_| {}).unwrap();
+    assert!(journal.overflowing(100).is_empty(), "counted the same from the disk");
+    journal.set_space(Space { max_bytes_per_endpoint: 8_000, ..options().space }).await;
+    assert_eq!(journal.overflowing(100)[0].oldest[0], 4);
 }

@@ -21,7 +21,12 @@ pub(crate) const NOW: i64 = 1_800_000_000_000;
 pub(crate) fn options() -> Options {
     Options {
         directory: PathBuf::from(DIRECTORY),
-        space: Space { max_bytes: 1 << 20, dead_letter_retention_ms: 60_000, dead_letter_max_bytes: 512 << 10 },
+        space: Space {
+            max_bytes: 1 << 20,
+            max_bytes_per_endpoint: 1 << 20,
+            dead_letter_retention_ms: 60_000,
+            dead_letter_max_bytes: 512 << 10,
+        },
         segment_bytes: 4 << 10,
         max_idempotency_keys: 1000,
         outcome_delay: Duration::from_hours(1),
