@@ -172,6 +172,12 @@ pub struct WebhookConfig {
     pub limits: Limits,
     /// Most bytes of the journal.
     pub journal_max_bytes: u64,
+    /// Most bytes of events that may be pending for one endpoint.
+    #[serde(default = "max_bytes_per_endpoint")]
+    pub journal_max_bytes_per_endpoint: u64,
+    /// What is kept of deliveries that were given up.
+    #[serde(default)]
+    pub dead_letter: DeadLetter,
     /// Accept and keep, deliver nothing.
     #[serde(default)]
     pub suspend: bool,
@@ -181,6 +187,27 @@ pub struct WebhookConfig {
     /// How much may be written to the API server.
     #[serde(default)]
     pub status: StatusBudget,
+}
+
+fn max_bytes_per_endpoint() -> u64 {
+    defaults::ENDPOINT_BYTES
+}
+
+/// What is kept of deliveries that were given up.
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct DeadLetter {
+    /// For how long, in milliseconds.
+    pub retention_ms: u64,
+    /// Most bytes of events that are kept for this alone.
+    pub max_bytes: u64,
+}
+
+/// As it was before it could be set.
+impl Default for DeadLetter {
+    fn default() -> Self {
+        Self { retention_ms: defaults::DEAD_LETTER_RETENTION.as_secs() * 1000, max_bytes: defaults::DEAD_LETTER_BYTES }
+    }
 }
 
 /// Who may post events.

@@ -54,8 +54,20 @@ pub(crate) const fn max_age_ms() -> u64 {
 pub(crate) const fn retry_after_max_ms() -> u64 {
     RETRY_AFTER_MAX.as_secs() * 1_000
 }
+/// Bytes of events that may be pending for one endpoint.
+pub const ENDPOINT_BYTES: u64 = 1 << 30;
+/// How long deliveries that were given up are kept.
+pub const DEAD_LETTER_RETENTION: Duration = Duration::from_hours(168);
+/// Bytes of events that are kept for dead letters alone.
+pub const DEAD_LETTER_BYTES: u64 = 1 << 30;
 
 /// Bytes that the journal may use on a volume of this size: four fifths, so that the volume never runs full.
 pub const fn journal_bytes(volume: u64) -> u64 {
     volume / 5 * 4
+}
+
+/// A part of a journal of `journal` bytes that is `wanted` bytes unless the journal is small.
+pub const fn part_of_journal(wanted: u64, journal: u64) -> u64 {
+    let most = journal / 8;
+    if wanted < most { wanted } else { most }
 }

@@ -17,9 +17,9 @@ pub mod secret;
 pub mod template;
 
 pub use contract::{
-    AddressPolicy, Authentication, CONTRACT_VERSION, Chunk, ChunkRef, CircuitBreaker, DeliveryOrdering, DeliveryPolicy,
-    DeliveryRate, Endpoint, HeaderValue, Index, Limits, RateLimit, RetryPolicy, SigningKey, StatusBudget, StatusMode,
-    Target, TargetKind, Tombstone, WebhookConfig,
+    AddressPolicy, Authentication, CONTRACT_VERSION, Chunk, ChunkRef, CircuitBreaker, DeadLetter, DeliveryOrdering,
+    DeliveryPolicy, DeliveryRate, Endpoint, HeaderValue, Index, Limits, RateLimit, RetryPolicy, SigningKey,
+    StatusBudget, StatusMode, Target, TargetKind, Tombstone, WebhookConfig,
 };
 pub use render::{Rendered, render};
 pub use secret::Redacted;

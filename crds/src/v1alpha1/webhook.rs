@@ -59,6 +59,9 @@ pub struct WebhookSpec {
     /// Where accepted events are kept until they are delivered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub journal: Option<Journal>,
+    /// How long deliveries that were given up are kept to be looked at and sent again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dead_letter: Option<DeadLetter>,
     /// Number of delivery pods: 1, or 0 to stop. The embedded journal has one writer. Default 1.
     #[serde(default = "default_replicas")]
     #[schemars(range(min = 0, max = 1))]
@@ -175,6 +178,27 @@ pub struct Journal {
     /// of the volume.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[x_kube(validation = Rule::new("quantity(string(self)).compareTo(quantity('16Mi')) >= 0").message("maxBytes must be at least 16Mi"))]
+    pub max_bytes: Option<Quantity>,
+    /// Most bytes of events that may be pending for one endpoint; over it, its oldest deliveries are given up and become
+    /// dead letters. An event that several endpoints wait for counts for each. At most `maxBytes`. Default 1Gi, and at
+    /// most an eighth of `maxBytes`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[x_kube(validation = Rule::new("quantity(string(self)).compareTo(quantity('1Mi')) >= 0").message("maxBytesPerEndpoint must be at least 1Mi"))]
+    pub max_bytes_per_endpoint: Option<Quantity>,
+}
+
+/// How long deliveries that were given up are kept.
+#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DeadLetter {
+    /// For how long. Default `168h`, at most `8760h`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[x_kube(validation = Rule::new("duration(self) >= duration('1m') && duration(self) <= duration('8760h')").message("retention must be between 1m and 8760h"))]
+    pub retention: Option<Duration>,
+    /// Most bytes of the journal that events may take which are kept for this alone; over it, the oldest go. At most half
+    /// of `journal.maxBytes`. Default 1Gi, and at most an eighth of `journal.maxBytes`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[x_kube(validation = Rule::new("quantity(string(self)).compareTo(quantity('1Mi')) >= 0").message("maxBytes must be at least 1Mi"))]
     pub max_bytes: Option<Quantity>,
 }
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use posthaste_journal::{Disk, Error, Journal, NewEvent, Options, Ordinal, Outcome, OutcomeKind, Recovered};
+use posthaste_journal::{Disk, Error, Journal, NewEvent, Options, Ordinal, Outcome, OutcomeKind, Recovered, Space};
 
 const BATCH: usize = 64;
 const PRODUCERS: usize = 32;
@@ -34,11 +34,14 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 fn open(directory: &Path) -> Result<(Journal, Recovered), Error> {
     let options = Options {
         directory: directory.to_owned(),
-        max_bytes: 8 << 30,
+        space: Space {
+            max_bytes: 8 << 30,
+            max_bytes_per_endpoint: 8 << 30,
+            dead_letter_retention_ms: 1 << 40,
+            dead_letter_max_bytes: 1 << 30,
+        },
         segment_bytes: 64 << 20,
         max_idempotency_keys: 100_000,
-        dead_letter_retention_ms: 1 << 40,
-        dead_letter_max_bytes: 1 << 30,
         outcome_delay: Duration::from_millis(10),
     };
     Journal::open(Arc::new(Disk), options, 0, |_| {})

@@ -14,8 +14,8 @@ use crate::state::State;
 use crate::store::{Store, look};
 use crate::writer::{Answer, Request, WaitingOutcome, Writer};
 use crate::{
-    Accepted, Committed, DeadLetter, EndpointStats, Error, NewEvent, Options, Ordinal, Outcome, Recovered, Seq, Stored,
-    Tidied, Usage,
+    Accepted, Committed, DeadLetter, EndpointStats, Error, NewEvent, Options, Ordinal, Outcome, Overflow, Recovered,
+    Seq, Space, Stored, Tidied, Usage,
 };
 
 /// Most bytes of one event's payload.
@@ -178,6 +178,14 @@ impl Journal {
         self.ask(place, |answer| Request::Remember { ordinal, memo, answer }).await?
     }
 
+    /// Shares the disk out anew: events that were refused are taken as soon as this returns, if there is space for them
+    /// now, and what is too much for the new limits goes from then on, a bounded step at a time.
+    pub async fn set_space(&self, space: Space) {
+        let Ok(place) = self.place(&self.inner.others, 1).await else { return };
+        // Whoever closed the journal needs no space.
+        let _ = self.ask(place, |answer| Request::Space { space, answer }).await;
+    }
+
     /// Removes idempotency keys that have expired, and dead letters that are too old or too many, oldest first. To be
     /// called about once a minute; nothing depends on it but space.
     pub async fn tidy(&self, now_ms: i64) -> Tidied {
@@ -221,6 +229,13 @@ impl Journal {
     /// When the first event, in order of acceptance, that an endpoint still waits for was accepted. Exact, and cheap.
     pub fn oldest_pending_ms(&self, ordinal: Ordinal) -> Option<i64> {
         look(&self.inner.state).oldest_pending_ms(ordinal)
+    }
+
+    /// Endpoints that have more bytes pending than one may, and the oldest of their deliveries, at most `most` in all, which
+    /// are to be given up for it. Whoever delivers decides: what is in flight need not be given up, and is told of again.
+    /// Cheap when there are none.
+    pub fn overflowing(&self, most: usize) -> Vec<Overflow> {
+        look(&self.inner.state).overflowing(most)
     }
 
     /// Dead letters of an endpoint, at most `limit`, in order of acceptance.
@@ -277,12 +292,12 @@ mod tests {
 
     use super::*;
     use crate::testing::FakeDisk;
-    use crate::tests::support::{event, journal, options, succeeded};
+    use crate::tests::support::{event, journal, succeeded, with_space};
 
     #[tokio::test]
     async fn queues_are_bounded_and_who_finds_them_full_waits() {
         let disk = FakeDisk::new(1);
-        let journal = journal(&disk, Options { max_bytes: 1 << 30, ..options() });
+        let journal = journal(&disk, with_space(|space| space.max_bytes = 1 << 30));
         let gate = disk.hold_syncs();
         let accept = |length| {
             let journal = journal.clone();

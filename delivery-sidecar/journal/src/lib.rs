@@ -22,5 +22,6 @@ pub use filesystem::{Disk, Filesystem};
 pub use journal::{Journal, MEMO_BYTES, PAYLOAD_BYTES};
 pub use types::{
     Accepted, Committed, Cut, DeadLetter, EndpointRecord, EndpointStats, Error, Failure, IdempotencyKey, LastFailure,
-    NewEvent, Options, Ordinal, Outcome, OutcomeKind, Pending, Recovered, Seq, Stored, Tidied, Usage,
+    NewEvent, Options, Ordinal, Outcome, OutcomeKind, Overflow, Pending, Recovered, Removed, Seq, Space, Stored,
+    Tidied, Usage,
 };

@@ -1,6 +1,6 @@
 //! How much may be written before what happens.
 
-use crate::Options;
+use crate::Space;
 
 /// Smallest segment, whatever the options say.
 const LEAST_SEGMENT: u64 = 4 << 10;
@@ -15,15 +15,31 @@ pub(crate) struct Limits {
     /// Bytes after which a segment ends. Between 1/256 of `max` (each file is kept open) and 1/16 (space comes back by
     /// whole segments).
     pub(crate) segment: u64,
+    /// Most bytes that are pending for one endpoint.
+    pub(crate) per_endpoint: u64,
     /// Most bytes of events that are kept for dead letters alone.
     pub(crate) dead_letters: u64,
+    /// For how long dead letters are kept, in milliseconds.
+    pub(crate) dead_letter_retention_ms: i64,
 }
 
 impl Limits {
-    pub(crate) fn new(options: &Options) -> Self {
-        let max = options.max_bytes;
-        let segment = options.segment_bytes.max(max / 256).min(max / 16).clamp(LEAST_SEGMENT, MOST_SEGMENT);
-        Self { max, segment, dead_letters: options.dead_letter_max_bytes }
+    /// For segments of about `segment_bytes`.
+    pub(crate) fn new(space: &Space, segment_bytes: u64) -> Self {
+        let max = space.max_bytes;
+        Self {
+            max,
+            segment: segment_bytes.max(max / 256).min(max / 16).clamp(LEAST_SEGMENT, MOST_SEGMENT),
+            per_endpoint: space.max_bytes_per_endpoint.min(max),
+            dead_letters: space.dead_letter_max_bytes.min(max / 2),
+            dead_letter_retention_ms: space.dead_letter_retention_ms,
+        }
+    }
+
+    /// What an endpoint that was over [`Self::per_endpoint`] is brought down to: clearly below, so that a stream of new
+    /// events makes few sweeps.
+    pub(crate) fn per_endpoint_after(&self) -> u64 {
+        self.per_endpoint - self.per_endpoint / 16
     }
 
     /// Files may grow to this size by events. The rest is for outcomes and for copies made by cleaning, without which a
@@ -35,20 +51,16 @@ impl Limits {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     fn limits(max_bytes: u64, segment_bytes: u64) -> Limits {
-        Limits::new(&Options {
-            directory: "/".into(),
+        let space = Space {
             max_bytes,
-            segment_bytes,
-            max_idempotency_keys: 0,
+            max_bytes_per_endpoint: u64::MAX,
             dead_letter_retention_ms: 0,
-            dead_letter_max_bytes: 0,
-            outcome_delay: Duration::ZERO,
-        })
+            dead_letter_max_bytes: u64::MAX,
+        };
+        Limits::new(&space, segment_bytes)
     }
 
     #[test]
@@ -62,5 +74,10 @@ mod tests {
     #[test]
     fn an_eighth_is_kept_for_outcomes_and_cleaning() {
         assert_eq!(limits(8 << 30, 64 << 20).most_for_events(), 7 << 30);
+    }
+
+    #[test]
+    fn dead_letters_never_get_more_than_half() {
+        assert_eq!(limits(8 << 30, 64 << 20).dead_letters, 4 << 30);
     }
 }

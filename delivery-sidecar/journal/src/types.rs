@@ -16,18 +16,29 @@ pub struct Ordinal(pub u32);
 pub struct Options {
     /// Directory of its files; made when missing.
     pub directory: PathBuf,
-    /// Most bytes that its files may use. Over it, [`Error::Full`].
-    pub max_bytes: u64,
+    /// How much of the disk it may use, and for what.
+    pub space: Space,
     /// Bytes after which a new segment file is begun.
     pub segment_bytes: u64,
     /// Most idempotency keys that are remembered; over it, the oldest are forgotten.
     pub max_idempotency_keys: usize,
-    /// For how long dead letters are kept, in milliseconds.
-    pub dead_letter_retention_ms: i64,
-    /// Most bytes of events that are kept only because they have dead letters; over it, the oldest dead letters go.
-    pub dead_letter_max_bytes: u64,
     /// Longest time that an outcome waits for others before it is synced.
     pub outcome_delay: std::time::Duration,
+}
+
+/// How much of the disk a journal may use, and for what. May change while it is open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Space {
+    /// Most bytes that its files may use. Over it, [`Error::Full`].
+    pub max_bytes: u64,
+    /// Most bytes of events that one endpoint may have pending; an endpoint over it is told of by
+    /// [`crate::Journal::overflowing`]. An event that several endpoints wait for counts for each.
+    pub max_bytes_per_endpoint: u64,
+    /// For how long dead letters are kept, in milliseconds.
+    pub dead_letter_retention_ms: i64,
+    /// Most bytes of events that are kept only because they have dead letters; over it, the oldest dead letters go. At
+    /// most half of `max_bytes` counts.
+    pub dead_letter_max_bytes: u64,
 }
 
 /// An event to be accepted.
@@ -247,6 +258,15 @@ pub struct Cut {
     pub records: u64,
 }
 
+/// An endpoint that has more bytes pending than it may.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Overflow {
+    /// The endpoint.
+    pub endpoint: Ordinal,
+    /// Its oldest pending deliveries, in order of acceptance.
+    pub oldest: Vec<Seq>,
+}
+
 /// Bytes in use.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Usage {
@@ -256,8 +276,21 @@ pub struct Usage {
     pub live: u64,
     /// Most bytes that may be used.
     pub max: u64,
+    /// Bytes of the contents of events that are kept for their dead letters alone.
+    pub dead_letters: u64,
+    /// What was removed since the journal was opened because its time or space was over.
+    pub removed: Removed,
     /// Events are refused because the journal is full or its disk fails.
     pub refusing: bool,
+}
+
+/// Dead letters that were removed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Removed {
+    /// Because they were older than their retention.
+    pub too_old: u64,
+    /// Because they took more space than they may.
+    pub too_many: u64,
 }
 
 /// What [`crate::Journal::tidy`] removed.

@@ -8,8 +8,8 @@ use std::{
 
 use futures::future::BoxFuture;
 use posthaste_delivery_config::{
-    AddressPolicy, Authentication, CONTRACT_VERSION, Chunk, ChunkRef, DeliveryOrdering, DeliveryPolicy, Endpoint,
-    Index, Limits, Redacted, RetryPolicy, SigningKey, StatusBudget, Target, TargetKind, WebhookConfig,
+    AddressPolicy, Authentication, CONTRACT_VERSION, Chunk, ChunkRef, DeadLetter, DeliveryOrdering, DeliveryPolicy,
+    Endpoint, Index, Limits, Redacted, RetryPolicy, SigningKey, StatusBudget, Target, TargetKind, WebhookConfig,
 };
 
 use sha2::{Digest, Sha256};
@@ -63,6 +63,8 @@ pub(crate) fn webhook(generation: i64) -> WebhookConfig {
         idempotency_window_ms: 86_400_000,
         limits: Limits { event_rate: None, in_flight: 64 },
         journal_max_bytes: 64 << 20,
+        journal_max_bytes_per_endpoint: 8 << 20,
+        dead_letter: DeadLetter { retention_ms: 3_600_000, max_bytes: 8 << 20 },
         suspend: false,
         address_policy: AddressPolicy::default(),
         status: StatusBudget::default(),

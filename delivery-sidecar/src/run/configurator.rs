@@ -11,7 +11,7 @@ use tokio::{
     time::sleep,
 };
 
-use super::engine_task::Message;
+use super::{engine_task::Message, open};
 use crate::{
     config::{Loaded, Snapshot, State},
     ingest,
@@ -136,6 +136,7 @@ impl Configurator {
                 Err(error) => wait_after(&error).await,
             }
         };
+        self.journal.set_space(open::space(&loaded.webhook)).await;
         in_force.snapshot.store(Arc::clone(&snapshot));
         in_force.ingest.store(Arc::new(ingest::Settings::from(&*loaded.webhook)));
         in_force.budget.send_if_modified(|budget| {

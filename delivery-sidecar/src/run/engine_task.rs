@@ -5,7 +5,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use posthaste_journal::{Committed, Error, Journal, Ordinal, Seq};
+use posthaste_journal::{Committed, Error, Journal, Ordinal, Overflow, Seq};
 use tokio::{
     sync::{mpsc, oneshot},
     task::JoinSet,
@@ -28,15 +28,20 @@ use crate::{
     report::Board,
     schedule::{Effect, Engine, Input, Start},
     send::Sender,
-    telemetry::Metrics,
+    telemetry::{Metrics, events::Overflowed},
 };
 
 /// Most messages that are taken at once.
 const BATCH: usize = 512;
-/// The journal is tidied at most this often, and only when something has happened.
+/// The journal is tidied at most this often,
 const TIDY_INTERVAL: Duration = Duration::from_mins(1);
+/// and this often when nothing happens while something is kept whose time will be over.
+const IDLE_TIDY_INTERVAL: Duration = Duration::from_mins(10);
 /// The journal's usage is looked at this often while something happens, or while it takes no events.
 const USAGE_INTERVAL: Duration = Duration::from_secs(1);
+/// Most deliveries that are given up in one step because endpoints have too much pending; more than an endpoint can have
+/// in flight, so that a step always gets on.
+const OVERFLOW_STEP: usize = 2_048;
 /// The longest sleep: the calendar may be set while this task waits for one of its times.
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);
 
@@ -52,6 +57,8 @@ pub enum Message {
     ConfigurationRefused(String),
     /// The outcomes behind the next views are synced, or could not be.
     Flushed(Result<(), Error>),
+    /// What was given up because endpoints had too much pending is synced, or could not be.
+    OverflowRecorded,
     /// The journal took no events.
     Refused,
     /// No attempt is to start; the task ends when none is in flight, or at this time.
@@ -109,6 +116,8 @@ pub struct EngineTask {
     usage_at: Option<Instant>,
     key_expiry_ms: Option<i64>,
     drain_until: Option<Instant>,
+    /// Outcomes of the last step are on their way to the journal, which does not count them yet.
+    overflow_recording: bool,
 }
 
 impl EngineTask {
@@ -144,10 +153,11 @@ impl EngineTask {
             sender: Arc::clone(&sender),
             tasks: JoinSet::new(),
             effects: Vec::new(),
-            tidy_at: None,
+            tidy_at: Some(Instant::now() + TIDY_INTERVAL),
             usage_at: None,
             key_expiry_ms: None,
             drain_until: None,
+            overflow_recording: false,
         };
         task.configure(snapshot, sender).await;
         task.showing.finish(&mut task.engine, &task.snapshot);
@@ -170,6 +180,7 @@ impl EngineTask {
                 self.take(message).await;
             }
             self.timers().await;
+            self.overflow().await;
             while self.tasks.try_join_next().is_some() {}
             if let Some(until) = self.drain_until
                 && (self.engine.in_flight() == 0 || until <= Instant::now())
@@ -197,6 +208,7 @@ impl EngineTask {
             Message::Configure(snapshot, sender) => self.configure(snapshot, sender).await,
             Message::ConfigurationRefused(error) => self.showing.refused(&self.snapshot, error),
             Message::Flushed(result) => self.showing.flushed(&result),
+            Message::OverflowRecorded => self.overflow_recording = false,
             Message::Refused => self.look_at_journal(),
             Message::Drain(until) => {
                 self.drain_until = Some(until);
@@ -221,7 +233,8 @@ impl EngineTask {
         let mut effects = std::mem::take(&mut self.effects);
         self.engine.handle(input, now_ms(), &mut effects);
         if !effects.is_empty() {
-            self.tidy_at.get_or_insert_with(|| Instant::now() + TIDY_INTERVAL);
+            let tidy_at = Instant::now() + TIDY_INTERVAL;
+            self.tidy_at = Some(self.tidy_at.map_or(tidy_at, |at| at.min(tidy_at)));
             self.usage_at.get_or_insert_with(|| Instant::now() + USAGE_INTERVAL);
         }
         for effect in effects.drain(..) {
@@ -241,6 +254,33 @@ impl EngineTask {
             }
         }
         self.effects = effects;
+    }
+
+    /// Gives up the oldest deliveries of endpoints that have more pending than they may, a step at a time.
+    async fn overflow(&mut self) {
+        if self.overflow_recording || self.drain_until.is_some() {
+            return;
+        }
+        let mut given_up = 0;
+        for Overflow { endpoint, oldest } in self.journal.overflowing(OVERFLOW_STEP) {
+            let before = self.engine.pending();
+            self.handle(Input::Overflow { ordinal: endpoint, oldest }, None).await;
+            let deliveries = before.saturating_sub(self.engine.pending());
+            if deliveries > 0 {
+                let name = self.snapshot.by_ordinal(endpoint).map_or("unknown", |entry| &entry.loaded.name);
+                Overflowed { endpoint: name, deliveries }.emit(&self.metrics);
+            }
+            given_up += deliveries;
+        }
+        if given_up > 0 {
+            self.overflow_recording = true;
+            let (journal, outbox) = (self.journal.clone(), self.outbox.clone());
+            self.tasks.spawn(async move {
+                // Outcomes that cannot be synced now are kept, and what they are about does not wait any more.
+                let _ = journal.flush().await;
+                let _ = outbox.send(Message::OverflowRecorded);
+            });
+        }
     }
 
     fn start(&mut self, start: Start) {
@@ -297,7 +337,8 @@ impl EngineTask {
             self.look_at_journal();
         }
         if has_come(self.tidy_at) {
-            self.tidy_at = None;
+            let keeps_something = self.journal.usage().dead_letters > 0;
+            self.tidy_at = keeps_something.then(|| now + IDLE_TIDY_INTERVAL);
             let journal = self.journal.clone();
             self.tasks.spawn(async move {
                 journal.tidy(now_ms()).await;

@@ -3,7 +3,7 @@
 use std::{path::Path, sync::Arc, time::Duration};
 
 use posthaste_delivery_config::WebhookConfig;
-use posthaste_journal::{Committed, Disk, Error, Journal, Options, Recovered};
+use posthaste_journal::{Committed, Disk, Error, Journal, Options, Recovered, Space};
 use tokio::{task::spawn_blocking, time::sleep};
 
 use super::clock::now_ms;
@@ -17,8 +17,7 @@ use crate::{
 const AGAIN: Duration = Duration::from_secs(1);
 /// Ids that are remembered at most; each takes some 40 bytes of memory.
 const MAX_IDEMPOTENCY_KEYS: usize = 1_000_000;
-/// How long dead letters are kept.
-const DEAD_LETTER_RETENTION: Duration = Duration::from_hours(168);
+/// The journal makes it smaller where it is small itself: space comes back in whole segments.
 const SEGMENT_BYTES: u64 = 64 << 20;
 /// So long may an outcome wait for others: what a crash repeats at most besides what was in flight.
 const OUTCOME_DELAY: Duration = Duration::from_millis(10);
@@ -33,17 +32,22 @@ pub struct Opened {
 
 /// How a Webhook's journal is opened.
 pub fn options(directory: &Path, webhook: &WebhookConfig) -> Options {
-    let max_bytes = webhook.journal_max_bytes;
     Options {
         directory: directory.join("journal"),
-        max_bytes,
-        // Space comes back in whole segments, so a small journal needs small ones.
-        segment_bytes: SEGMENT_BYTES.min(max_bytes / 16).max(1 << 20),
+        space: space(webhook),
+        segment_bytes: SEGMENT_BYTES,
         max_idempotency_keys: MAX_IDEMPOTENCY_KEYS,
-        dead_letter_retention_ms: i64::try_from(DEAD_LETTER_RETENTION.as_millis()).unwrap_or(i64::MAX),
-        // One part in eight for what is only kept to be looked at and replayed.
-        dead_letter_max_bytes: max_bytes / 8,
         outcome_delay: OUTCOME_DELAY,
+    }
+}
+
+/// What a Webhook's journal may use of the disk, and for what.
+pub fn space(webhook: &WebhookConfig) -> Space {
+    Space {
+        max_bytes: webhook.journal_max_bytes,
+        max_bytes_per_endpoint: webhook.journal_max_bytes_per_endpoint,
+        dead_letter_retention_ms: i64::try_from(webhook.dead_letter.retention_ms).unwrap_or(i64::MAX),
+        dead_letter_max_bytes: webhook.dead_letter.max_bytes,
     }
 }
 

@@ -12,6 +12,7 @@ use super::{
     lane::{Lane, Readiness, Running},
     memo::Memo,
     message::{Effect, Input, LaneView, Options, Settings, Start},
+    overflow,
     queue::Waiting,
     rate::{Rate, Used},
     ready::Ready,
@@ -129,6 +130,7 @@ impl Engine {
             Input::Finished { ordinal, seq, ended_ms, verdict } => {
                 self.finished(ordinal, seq, ended_ms, verdict, now_ms, effects);
             }
+            Input::Overflow { ordinal, oldest } => self.overflow(ordinal, &oldest, now_ms, effects),
             Input::Configure(settings) => self.configure(settings, now_ms, effects),
             Input::Drain => self.drain(now_ms, effects),
             Input::Tick => {}
@@ -229,6 +231,20 @@ impl Engine {
             attempts: running.attempt,
             kind,
         }));
+        self.settle(ordinal, now_ms, effects);
+    }
+
+    /// Gives up what waits among `oldest`. Nothing was sent, so it says nothing of the receiver.
+    fn overflow(&mut self, ordinal: Ordinal, oldest: &[Seq], now_ms: i64, effects: &mut Vec<Effect>) {
+        let Some(Slot::Lane(scheduled)) = self.slots.get_mut(ordinal.0 as usize) else { return };
+        let taken = scheduled.lane.take(oldest);
+        self.pending -= taken.len() as u64;
+        for waiting in taken {
+            if waiting.attempts == 0 {
+                drop(self.cache.take(waiting.seq));
+            }
+            effects.push(Effect::Record(overflow::outcome(ordinal, &waiting, now_ms)));
+        }
         self.settle(ordinal, now_ms, effects);
     }
 

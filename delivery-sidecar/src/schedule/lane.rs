@@ -152,6 +152,11 @@ impl Lane {
         self.queue.push(Waiting { due_ms, seq, accepted_s, attempts: counted(attempt), group });
     }
 
+    /// Takes out those that wait among the given events, which must be in ascending order.
+    pub fn take(&mut self, seqs: &[Seq]) -> Vec<Waiting> {
+        self.queue.take(seqs)
+    }
+
     /// Forgets all that waits.
     pub fn clear(&mut self) {
         self.queue.clear();

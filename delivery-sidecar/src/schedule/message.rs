@@ -57,6 +57,14 @@ pub enum Input {
         /// What came of it.
         verdict: Verdict,
     },
+    /// An endpoint has more pending than the journal keeps for one: these, in order of acceptance, are given up, except
+    /// those in flight.
+    Overflow {
+        /// The endpoint.
+        ordinal: Ordinal,
+        /// The events.
+        oldest: Vec<Seq>,
+    },
     /// A configuration was loaded.
     Configure(Settings),
     /// Time has passed.

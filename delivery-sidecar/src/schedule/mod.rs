@@ -14,6 +14,7 @@
 //!   last attempt failed or took long, or that has had none, shares half of `in_flight` with the others of that kind; when
 //!   it failed or had none, it makes one attempt at a time.
 //! - No attempt starts before its time; pauses only delay.
+//! - A delivery is given up without an attempt only when its endpoint has more pending than the journal keeps for one.
 //! - An endpoint's rate limit is never exceeded, and drops nothing.
 //! - While a circuit is open, at most one attempt starts: the probe, after the pause.
 //! - Endpoints that can start something do so in turn.
@@ -27,6 +28,7 @@ mod gone;
 mod lane;
 mod memo;
 mod message;
+mod overflow;
 mod queue;
 mod rate;
 mod ready;

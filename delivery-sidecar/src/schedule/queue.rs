@@ -163,6 +163,32 @@ impl Queue {
         }
     }
 
+    /// Takes out those that wait among the given events, which must be in ascending order. Looks at all retries, and at
+    /// no more of the others than come before the last of these.
+    pub fn take(&mut self, seqs: &[Seq]) -> Vec<Waiting> {
+        let Some(last) = seqs.last() else { return Vec::new() };
+        let is_wanted = |waiting: &Waiting| seqs.binary_search(&waiting.seq).is_ok();
+        let mut taken = Vec::new();
+        take_from(&mut self.fresh, *last, is_wanted, &mut taken);
+        self.tried.retain(|Reverse(waiting)| {
+            let wanted = is_wanted(waiting);
+            if wanted {
+                taken.push(*waiting);
+            }
+            !wanted
+        });
+        let outside = taken.len();
+        let keys: Vec<u16> = self.groups.keys().copied().collect();
+        for key in keys {
+            if let Some(group) = self.groups.get_mut(&key) {
+                take_from(&mut group.waiting, *last, is_wanted, &mut taken);
+            }
+            self.settle(key);
+        }
+        self.grouped -= taken.len() - outside;
+        taken
+    }
+
     /// Forgets all that waits.
     pub fn clear(&mut self) {
         *self = Self { ordering: self.ordering, ..Self::default() };
@@ -217,6 +243,20 @@ impl Queue {
 
 fn earlier(a: Option<(Waiting, Option<u16>)>, b: Option<(Waiting, Option<u16>)>) -> Option<(Waiting, Option<u16>)> {
     [a, b].into_iter().flatten().min_by_key(|(waiting, _)| (waiting.due_ms, waiting.seq))
+}
+
+/// Moves what is wanted from the front of a queue in order of acceptance, up to `last`, to `taken`.
+fn take_from(queue: &mut VecDeque<Waiting>, last: Seq, is_wanted: impl Fn(&Waiting) -> bool, taken: &mut Vec<Waiting>) {
+    let before = queue.partition_point(|waiting| waiting.seq <= last);
+    let front: Vec<Waiting> = queue.drain(..before).collect();
+    for waiting in front.into_iter().rev() {
+        if is_wanted(&waiting) {
+            taken.push(waiting);
+        } else {
+            queue.push_front(waiting);
+        }
+    }
+    shrink(queue);
 }
 
 /// Gives the memory of a backlog back.
@@ -296,6 +336,30 @@ mod tests {
         assert_eq!(popped(&mut queue, 500), [2]);
         queue.ended(6);
         assert_eq!(queue.len(), 1);
+    }
+
+    #[test]
+    fn what_is_taken_out_waits_no_more_and_the_rest_as_before() {
+        for ordering in [DeliveryOrdering::None, DeliveryOrdering::PerEndpoint, DeliveryOrdering::PerSubject] {
+            let mut queue = queue(ordering, &[]);
+            for seq in 1..=20 {
+                queue.push(fresh(seq, u16::try_from(seq % 3).unwrap()));
+            }
+            let first = queue.pop(500).unwrap();
+            queue.ended(first.group);
+            queue.push(Waiting { due_ms: 0, attempts: 1, ..first });
+            let mut taken: Vec<Seq> = queue.take(&[1, 4, 5, 19, 77]).iter().map(|waiting| waiting.seq).collect();
+            taken.sort_unstable();
+            assert_eq!(taken, [1, 4, 5, 19]);
+            assert_eq!(queue.len(), 16);
+            let mut left = Vec::new();
+            while let Some(waiting) = queue.pop(500) {
+                left.push(waiting.seq);
+                queue.ended(waiting.group);
+            }
+            left.sort_unstable();
+            assert_eq!(left, [2, 3, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 20]);
+        }
     }
 
     #[test]

@@ -658,3 +658,23 @@ proptest! {
         live(seed);
     }
 }
+
+#[test]
+fn an_endpoint_with_too_much_pending_gives_up_its_oldest_but_not_what_is_in_flight() {
+    let mut driver = Driver::configured(8, lanes(2, &settings()));
+    let seqs: Vec<Seq> = (0..5).map(|_| driver.commit(&[0, 1])).collect();
+    assert!(driver.running.contains_key(&(Ordinal(0), seqs[0])));
+    driver.handle(Input::Overflow { ordinal: Ordinal(0), oldest: seqs[..3].to_vec() });
+    let given_up: BTreeSet<Seq> = driver.outcomes.iter().map(|outcome| outcome.seq).collect();
+    assert_eq!(given_up, BTreeSet::from([seqs[1], seqs[2]]));
+    for outcome in &driver.outcomes {
+        assert_eq!((outcome.endpoint, outcome.attempts), (Ordinal(0), 0));
+        let OutcomeKind::DeadLettered { failure } = &outcome.kind else { panic!("{outcome:?}") };
+        assert_eq!(failure.reason, overflow::OVERFLOW);
+    }
+    assert_eq!(driver.engine.view(Ordinal(0)).unwrap().pending, 3);
+    assert_eq!((driver.engine.view(Ordinal(1)).unwrap().pending, driver.engine.pending()), (5, 8));
+    driver.handle(Input::Overflow { ordinal: Ordinal(0), oldest: seqs[..3].to_vec() });
+    driver.handle(Input::Overflow { ordinal: Ordinal(9), oldest: seqs });
+    assert_eq!(driver.outcomes.len(), 2, "telling it again changes nothing");
+}

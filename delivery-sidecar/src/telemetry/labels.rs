@@ -114,6 +114,16 @@ label_values! {
     }
 }
 
+label_values! {
+    /// Why a dead letter was removed.
+    RemovalReason {
+        /// `deadLetter.retention` was over.
+        Retention => "retention",
+        /// Dead letters took more than `deadLetter.maxBytes`.
+        MaxBytes => "maxBytes",
+    }
+}
+
 /// The label of an attempt that a receiver took.
 pub const SUCCEEDED: &str = "Succeeded";
 /// The label of an attempt whose reason is not one of the known ones.
@@ -163,6 +173,12 @@ pub(super) struct ByStatus {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(super) struct ByProblem {
     pub problem: Kind,
+}
+
+/// `reason`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct ByReason {
+    pub reason: RemovalReason,
 }
 
 /// `state`.

@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, atomic::AtomicU64},
 };
 
-use posthaste_journal::Usage;
+use posthaste_journal::{Removed, Usage};
 use prometheus_client::{
     encoding::text,
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram, info::Info},
@@ -13,8 +13,8 @@ use prometheus_client::{
 };
 
 use super::labels::{
-    ByProblem, ByResult, ByState, ByStatus, EventResult, FAILURE_REASONS, FinalState, LoadResult, OTHER, ReviewResult,
-    SUCCEEDED, StatusClass,
+    ByProblem, ByReason, ByResult, ByState, ByStatus, EventResult, FAILURE_REASONS, FinalState, LoadResult, OTHER,
+    RemovalReason, ReviewResult, SUCCEEDED, StatusClass,
 };
 use crate::ingest::problem::Kind;
 
@@ -41,6 +41,7 @@ pub struct Metrics {
     pub(super) attempt_seconds: Histogram,
     in_flight: Gauge,
     pub(super) deliveries: Family<ByState, Counter>,
+    pub(super) overflowed: Counter,
     pending: Gauge,
     endpoints: Gauge,
     pub(super) journal_errors: Counter,
@@ -49,6 +50,8 @@ pub struct Metrics {
     journal_live: Gauge<u64, AtomicU64>,
     journal_max: Gauge<u64, AtomicU64>,
     journal_refusing: Gauge,
+    dead_letter_bytes: Gauge<u64, AtomicU64>,
+    dead_letters_removed: Family<ByReason, Counter>,
     pub(super) loads: Family<ByResult<LoadResult>, Counter>,
 }
 
@@ -92,6 +95,7 @@ impl Metrics {
             attempt_seconds: Histogram::new(ATTEMPT_SECONDS),
             in_flight: Gauge::default(),
             deliveries: Family::default(),
+            overflowed: Counter::default(),
             pending: Gauge::default(),
             endpoints: Gauge::default(),
             journal_errors: Counter::default(),
@@ -100,6 +104,8 @@ impl Metrics {
             journal_live: Gauge::default(),
             journal_max: Gauge::default(),
             journal_refusing: Gauge::default(),
+            dead_letter_bytes: Gauge::default(),
+            dead_letters_removed: Family::default(),
             loads: Family::default(),
         };
         metrics.register_ingest(&mut registry);
@@ -150,6 +156,11 @@ impl Metrics {
         );
         to.register("attempts_in_flight", "Delivery attempts in progress", self.in_flight.clone());
         to.register("deliveries", "Deliveries that ended, by final state", self.deliveries.clone());
+        to.register(
+            "deliveries_overflowed",
+            "Dead letters of endpoints that had more pending than they may",
+            self.overflowed.clone(),
+        );
         to.register("deliveries_pending", "Deliveries that have not ended", self.pending.clone());
         to.register("endpoints", "Endpoints in the configuration that runs", self.endpoints.clone());
     }
@@ -179,6 +190,17 @@ impl Metrics {
             "1 while events are refused because the journal is full or its disk fails",
             self.journal_refusing.clone(),
         );
+        to.register_with_unit(
+            "journal_dead_letter",
+            "Contents of events that are kept for dead letters alone",
+            Unit::Bytes,
+            self.dead_letter_bytes.clone(),
+        );
+        to.register(
+            "dead_letters_removed",
+            "Dead letters that were removed because their time or space was over",
+            self.dead_letters_removed.clone(),
+        );
     }
 
     fn register_configuration(&self, to: &mut Registry) {
@@ -194,6 +216,7 @@ impl Metrics {
         all(StatusClass::ALL, |status| drop(self.request_seconds.get_or_create(&ByStatus { status })));
         all(ReviewResult::ALL, |result| drop(self.reviews.get_or_create(&ByResult { result })));
         all(FinalState::ALL, |state| drop(self.deliveries.get_or_create(&ByState { state })));
+        all(RemovalReason::ALL, |reason| drop(self.dead_letters_removed.get_or_create(&ByReason { reason })));
         all(LoadResult::ALL, |result| drop(self.loads.get_or_create(&ByResult { result })));
         all(&[SUCCEEDED, OTHER], |result| drop(self.attempts.get_or_create(&ByResult { result })));
         all(FAILURE_REASONS, |result| drop(self.attempts.get_or_create(&ByResult { result })));
@@ -228,12 +251,18 @@ impl Metrics {
         self.endpoints.set(saturating(endpoints as u64));
     }
 
-    /// Sets what the journal uses.
+    /// Sets what the journal uses and has removed.
     pub fn set_journal_usage(&self, usage: &Usage) {
         self.journal_used.set(usage.used);
         self.journal_live.set(usage.live);
         self.journal_max.set(usage.max);
         self.journal_refusing.set(usage.refusing.into());
+        self.dead_letter_bytes.set(usage.dead_letters);
+        let Removed { too_old, too_many } = usage.removed;
+        for (reason, count) in [(RemovalReason::Retention, too_old), (RemovalReason::MaxBytes, too_many)] {
+            let counter = self.dead_letters_removed.get_or_create(&ByReason { reason });
+            counter.inc_by(count.saturating_sub(counter.get()));
+        }
     }
 }
 
@@ -308,11 +337,19 @@ mod tests {
     #[test]
     fn the_journals_usage_is_shown() {
         let metrics = Metrics::new();
-        metrics.set_journal_usage(&Usage { used: 3, live: 2, max: 9, refusing: true });
+        for too_many in [3, 5] {
+            let removed = Removed { too_old: 2, too_many };
+            metrics.set_journal_usage(&Usage { used: 3, live: 2, max: 9, dead_letters: 1, removed, refusing: true });
+        }
         let text = metrics.render();
-        for line in
-            ["posthaste_journal_live_bytes 2\n", "posthaste_journal_max_bytes 9\n", "posthaste_journal_refusing 1\n"]
-        {
+        for line in [
+            "posthaste_journal_live_bytes 2\n",
+            "posthaste_journal_max_bytes 9\n",
+            "posthaste_journal_refusing 1\n",
+            "posthaste_journal_dead_letter_bytes 1\n",
+            "posthaste_dead_letters_removed_total{reason=\"retention\"} 2\n",
+            "posthaste_dead_letters_removed_total{reason=\"maxBytes\"} 5\n",
+        ] {
             assert!(text.contains(line), "{line}");
         }
     }

@@ -12,7 +12,7 @@ use posthaste_crds::{
 
 use super::{Outcome, Refusal, delivery::milliseconds, headers};
 use crate::{
-    AddressPolicy, Authentication, Limits, RateLimit, StatusBudget, WebhookConfig,
+    AddressPolicy, Authentication, DeadLetter, Limits, RateLimit, StatusBudget, WebhookConfig,
     defaults::{self, journal_bytes},
 };
 
@@ -44,7 +44,8 @@ fn header_values_compile(webhook: &Webhook) -> Result<(), Refusal> {
 }
 
 fn journal_fits_its_volume(webhook: &Webhook) -> Result<(), Refusal> {
-    journal_max_bytes(webhook).map(drop)
+    dead_letter(webhook)?;
+    max_bytes_per_endpoint(webhook).map(drop)
 }
 
 /// An endpoint that is written inside the Webhook becomes a resource of its own, which must not be somebody else's.
@@ -88,12 +89,38 @@ pub fn journal_max_bytes(webhook: &Webhook) -> Result<u64, Refusal> {
     let journal = webhook.spec.journal.as_ref();
     let (size_field, size) = volume_size(journal.and_then(|journal| journal.storage.as_ref()))?;
     let Some(max) = journal.and_then(|journal| journal.max_bytes.as_ref()) else { return Ok(journal_bytes(size)) };
-    let max_bytes = bytes("journal.maxBytes", max)?;
-    if max_bytes > size {
-        let message = format!("journal.maxBytes ({}) must be at most {size_field} ({size} bytes)", max.0);
+    bytes_at_most("journal.maxBytes", max, size, size_field)
+}
+
+/// Most bytes that may be pending for one endpoint.
+fn max_bytes_per_endpoint(webhook: &Webhook) -> Result<u64, Refusal> {
+    let journal = journal_max_bytes(webhook)?;
+    match webhook.spec.journal.as_ref().and_then(|spec| spec.max_bytes_per_endpoint.as_ref()) {
+        None => Ok(defaults::part_of_journal(defaults::ENDPOINT_BYTES, journal)),
+        Some(max) => bytes_at_most("journal.maxBytesPerEndpoint", max, journal, "journal.maxBytes"),
+    }
+}
+
+/// What is kept of deliveries that were given up.
+fn dead_letter(webhook: &Webhook) -> Result<DeadLetter, Refusal> {
+    let journal = journal_max_bytes(webhook)?;
+    let spec = webhook.spec.dead_letter.as_ref();
+    let retention = spec.and_then(|spec| spec.retention.as_ref());
+    let max_bytes = match spec.and_then(|spec| spec.max_bytes.as_ref()) {
+        None => defaults::part_of_journal(defaults::DEAD_LETTER_BYTES, journal),
+        Some(max) => bytes_at_most("deadLetter.maxBytes", max, journal / 2, "half of journal.maxBytes")?,
+    };
+    let retention_ms = milliseconds(retention.map_or(defaults::DEAD_LETTER_RETENTION, Duration::as_std));
+    Ok(DeadLetter { retention_ms, max_bytes })
+}
+
+fn bytes_at_most(field: &str, quantity: &Quantity, most: u64, of: &str) -> Result<u64, Refusal> {
+    let found = bytes(field, quantity)?;
+    if found > most {
+        let message = format!("{field} ({}) must be at most {of} ({most} bytes)", quantity.0);
         return Err(Refusal::new(accepted::INVALID, message));
     }
-    Ok(max_bytes)
+    Ok(found)
 }
 
 fn volume_size(storage: Option<&JournalStorage>) -> Result<(&'static str, u64), Refusal> {
@@ -146,6 +173,8 @@ pub fn configuration(
             in_flight: limits.and_then(|limits| limits.in_flight).unwrap_or(defaults::IN_FLIGHT),
         },
         journal_max_bytes: journal_max_bytes(webhook)?,
+        journal_max_bytes_per_endpoint: max_bytes_per_endpoint(webhook)?,
+        dead_letter: dead_letter(webhook)?,
         suspend: spec.suspend.unwrap_or(false),
         address_policy: address_policy.clone(),
         status: status.clone(),

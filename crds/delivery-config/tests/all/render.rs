@@ -38,6 +38,20 @@ fn what_was_written_is_read_back_with_all_defaults_filled_in() {
         (262_144, 86_400_000, 1024)
     );
     assert_eq!(config.journal_max_bytes, 8 << 30);
+    assert_eq!(config.journal_max_bytes_per_endpoint, 1 << 30);
+    assert_eq!((config.dead_letter.retention_ms, config.dead_letter.max_bytes), (604_800_000, 1 << 30));
+}
+
+#[test]
+fn parts_of_a_journal_are_as_written_or_an_eighth_of_a_small_one() {
+    let config = |spec| Render::new(&webhook(spec), &[], &lookup()).configuration().index.webhook;
+    let small = config("{journal: {maxBytes: 64Mi}, deadLetter: {retention: 2h}}");
+    assert_eq!((small.dead_letter.retention_ms, small.dead_letter.max_bytes), (7_200_000, 8 << 20));
+    let written = config("{journal: {maxBytes: 64Mi}, deadLetter: {maxBytes: 32Mi}}");
+    assert_eq!(written.dead_letter.max_bytes, 32 << 20);
+    assert_eq!(small.journal_max_bytes_per_endpoint, 8 << 20);
+    let written = config("{journal: {maxBytes: 64Mi, maxBytesPerEndpoint: 64Mi}}");
+    assert_eq!(written.journal_max_bytes_per_endpoint, 64 << 20);
 }
 
 #[test]
@@ -173,6 +187,16 @@ fn a_webhook_that_is_not_accepted_gets_no_configuration() {
             "{journal: {maxBytes: 1Gi, storage: {volumeClaim: {size: much}}}}",
             "Invalid",
             "journal.storage.volumeClaim.size: \"much\" is not",
+        ),
+        (
+            "{journal: {maxBytes: 64Mi, maxBytesPerEndpoint: 65Mi}}",
+            "Invalid",
+            "journal.maxBytesPerEndpoint (65Mi) must be at most journal.maxBytes (67108864 bytes)",
+        ),
+        (
+            "{journal: {maxBytes: 64Mi}, deadLetter: {maxBytes: 33Mi}}",
+            "Invalid",
+            "deadLetter.maxBytes (33Mi) must be at most half of journal.maxBytes (33554432 bytes)",
         ),
         ("{defaults: {headers: [{name: A, value: x}, {name: a, value: y}]}}", "Invalid", "defaults.headers[1]"),
         (

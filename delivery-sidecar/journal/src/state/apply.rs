@@ -114,6 +114,10 @@ impl State {
         }
         let Some(deliveries) = Deliveries::new(deliveries) else { return };
         let event = Event { accepted_ms, segment: place.segment, offset: place.offset, length, group, deliveries };
+        let weight = event.weight().cast_signed();
+        for delivery in event.deliveries.as_slice().iter().filter(|delivery| !delivery.is_dead()) {
+            self.endpoints.weigh(delivery.endpoint(), weight, &self.limits);
+        }
         self.segments.hold(place.segment, event.live());
         if event.is_only_dead() {
             self.dead_letters.bytes += u64::from(length);
@@ -136,6 +140,12 @@ impl State {
             return self.add_event(seq, accepted_ms, deliveries, length, place, group);
         };
         self.segments.release(event.segment, event.live());
+        if length != event.length {
+            let change = i64::from(length) - i64::from(event.length);
+            for delivery in event.deliveries.as_slice().iter().filter(|delivery| !delivery.is_dead()) {
+                self.endpoints.weigh(delivery.endpoint(), change, &self.limits);
+            }
+        }
         if event.is_only_dead() {
             self.dead_letters.bytes = self.dead_letters.bytes - u64::from(event.length) + u64::from(length);
         }
@@ -166,6 +176,7 @@ impl State {
                 self.dead_letters.bytes += u64::from(event.length);
             }
             self.dead_letters.push(outcome.seq, outcome.endpoint);
+            self.endpoints.weigh(outcome.endpoint, -event.weight().cast_signed(), &self.limits);
             if let Some(endpoint) = self.endpoints.get_mut(outcome.endpoint) {
                 endpoint.pending.remove(outcome.seq);
                 endpoint.dead.insert(outcome.seq, ());
@@ -187,6 +198,9 @@ impl State {
         let Some(delivery) = event.deliveries.get(ordinal) else { return };
         let length = u64::from(event.length);
         let was_only_dead = event.is_only_dead();
+        if !delivery.is_dead() {
+            self.endpoints.weigh(ordinal, -event.weight().cast_signed(), &self.limits);
+        }
         if event.deliveries.remove(ordinal) {
             self.segments.release(event.segment, event.live());
             self.events.remove(seq);

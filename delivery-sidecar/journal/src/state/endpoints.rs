@@ -1,11 +1,12 @@
 //! What is kept in memory of endpoints.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use bytes::Bytes;
 
 use super::seq_map::SeqMap;
 use crate::format::record::SnapshotEndpoint;
+use crate::limits::Limits;
 use crate::{EndpointStats, Ordinal};
 
 /// One endpoint.
@@ -16,6 +17,8 @@ pub(crate) struct Endpoint {
     pub(crate) stats: EndpointStats,
     /// Events with a pending delivery to it.
     pub(crate) pending: SeqMap<()>,
+    /// What these count: the sum of [`super::Event::weight`].
+    pub(crate) pending_bytes: u64,
     /// Events with a dead letter of it.
     pub(crate) dead: SeqMap<()>,
 }
@@ -25,6 +28,8 @@ pub(crate) struct Endpoint {
 pub(crate) struct Endpoints {
     by_ordinal: BTreeMap<Ordinal, Endpoint>,
     by_uid: HashMap<String, Ordinal>,
+    /// Those that were found to have too much pending, until they have clearly less.
+    overflowing: BTreeSet<Ordinal>,
 }
 
 impl Endpoints {
@@ -42,6 +47,28 @@ impl Endpoints {
         self.by_ordinal.entry(ordinal).or_default()
     }
 
+    /// An endpoint has more or fewer bytes pending. One that is not known has none.
+    pub(crate) fn weigh(&mut self, ordinal: Ordinal, change: i64, limits: &Limits) {
+        let Some(endpoint) = self.by_ordinal.get_mut(&ordinal) else { return };
+        endpoint.pending_bytes = endpoint.pending_bytes.saturating_add_signed(change);
+        if endpoint.pending_bytes > limits.per_endpoint {
+            self.overflowing.insert(ordinal);
+        } else if endpoint.pending_bytes <= limits.per_endpoint_after() {
+            self.overflowing.remove(&ordinal);
+        }
+    }
+
+    /// The limits have changed.
+    pub(crate) fn weigh_all(&mut self, limits: &Limits) {
+        let over = |endpoint: &Endpoint| endpoint.pending_bytes > limits.per_endpoint;
+        self.overflowing = self.iter().filter(|(_, endpoint)| over(endpoint)).map(|(ordinal, _)| ordinal).collect();
+    }
+
+    /// Endpoints that have too much pending.
+    pub(crate) fn overflowing(&self) -> impl Iterator<Item = (Ordinal, &Endpoint)> {
+        self.overflowing.iter().filter_map(|ordinal| Some((*ordinal, self.get(*ordinal)?)))
+    }
+
     pub(crate) fn ordinal(&self, uid: &str) -> Option<Ordinal> {
         self.by_uid.get(uid).copied()
     }
@@ -57,6 +84,7 @@ impl Endpoints {
 
     pub(crate) fn remove(&mut self, ordinal: Ordinal) -> Option<Endpoint> {
         let endpoint = self.by_ordinal.remove(&ordinal)?;
+        self.overflowing.remove(&ordinal);
         if self.by_uid.get(&endpoint.uid) == Some(&ordinal) {
             self.by_uid.remove(&endpoint.uid);
         }

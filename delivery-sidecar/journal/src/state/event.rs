@@ -34,6 +34,9 @@ pub(crate) struct Many {
 /// Bytes of an event's record without its blob and deliveries, as it would be written again.
 const RECORD_BYTES: u64 = 21;
 
+/// What a delivery that waits costs besides its event's content, so that events without content count too.
+const WAITING_BYTES: u64 = 32;
+
 fn delivery_bytes(delivery: Delivery) -> u64 {
     if delivery.is_fresh() { 3 } else { 11 }
 }
@@ -43,6 +46,11 @@ impl Event {
     pub(crate) fn live(&self) -> u64 {
         let deliveries: u64 = self.deliveries.as_slice().iter().map(|delivery| delivery_bytes(*delivery)).sum();
         RECORD_BYTES + u64::from(self.length) + deliveries
+    }
+
+    /// Bytes that it counts for each endpoint that waits for it.
+    pub(crate) fn weight(&self) -> u64 {
+        WAITING_BYTES + u64::from(self.length)
     }
 
     /// How many bytes more (or fewer) are needed when a delivery changes.

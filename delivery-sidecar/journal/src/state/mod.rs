@@ -14,7 +14,7 @@ pub(crate) mod stats;
 
 pub(crate) use apply::Place;
 pub(crate) use dead_letters::DeadLetters;
-pub(crate) use endpoints::Endpoints;
+pub(crate) use endpoints::{Endpoint, Endpoints};
 pub(crate) use event::Event;
 #[cfg(test)]
 pub(crate) use keys::KEY_BYTES;
@@ -25,7 +25,7 @@ pub(crate) use seq_map::SeqMap;
 use crate::delivery::Standing;
 use crate::format::record::{Snapshot, SnapshotEndpoint};
 use crate::limits::Limits;
-use crate::{DeadLetter, EndpointRecord, Ordinal, Pending, Seq, Usage};
+use crate::{DeadLetter, EndpointRecord, Ordinal, Overflow, Pending, Removed, Seq, Usage};
 
 pub(crate) struct State {
     pub(crate) segments: Segments,
@@ -37,6 +37,8 @@ pub(crate) struct State {
     pub(crate) next_ordinal: u32,
     /// Bytes of the newest snapshot.
     pub(crate) snapshot_bytes: u64,
+    /// What was removed because its time or space was over.
+    pub(crate) removed: Removed,
     /// The last write failed.
     pub(crate) failing: bool,
     pub(crate) limits: Limits,
@@ -53,6 +55,7 @@ impl State {
             next_seq: 1,
             next_ordinal: 0,
             snapshot_bytes: 0,
+            removed: Removed::default(),
             failing: false,
             limits,
         }
@@ -64,6 +67,8 @@ impl State {
             used,
             live: self.segments.live() + self.snapshot_bytes,
             max: self.limits.max,
+            dead_letters: self.dead_letters.bytes,
+            removed: self.removed,
             refusing: self.failing || used >= self.limits.most_for_events(),
         }
     }
@@ -72,6 +77,24 @@ impl State {
     pub(crate) fn oldest_pending_ms(&self, ordinal: Ordinal) -> Option<i64> {
         let (seq, ()) = self.endpoints.get(ordinal)?.pending.first()?;
         Some(self.events.get(seq)?.accepted_ms)
+    }
+
+    /// Endpoints with too much pending, and the deliveries that are too much: at most `most`, the oldest.
+    pub(crate) fn overflowing(&self, most: usize) -> Vec<Overflow> {
+        let mut left = most;
+        let wanted = self.limits.per_endpoint_after();
+        let overflow = |(ordinal, endpoint): (Ordinal, &Endpoint)| {
+            let mut bytes = endpoint.pending_bytes;
+            let excess = endpoint.pending.iter().map(|(seq, ())| seq).take(left).take_while(|seq| {
+                let is_excess = bytes > wanted;
+                bytes -= self.events.get(*seq).map_or(0, Event::weight);
+                is_excess
+            });
+            let oldest: Vec<Seq> = excess.collect();
+            left -= oldest.len();
+            Overflow { endpoint: ordinal, oldest }
+        };
+        self.endpoints.overflowing().map(overflow).filter(|overflow| !overflow.oldest.is_empty()).collect()
     }
 
     /// Dead letters of an endpoint, in order of acceptance.

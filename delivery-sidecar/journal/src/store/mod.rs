@@ -16,9 +16,10 @@ use clean::Cleaner;
 use crate::batch::Batch;
 use crate::filesystem::{Filesystem, Lock};
 use crate::format::record::Record;
+use crate::limits::Limits;
 use crate::log::{Active, NewSegment};
 use crate::state::{Place, Segment, State};
-use crate::{Committed, Error, NewEvent, Options, Ordinal};
+use crate::{Committed, Error, NewEvent, Options, Ordinal, Space};
 
 /// How much a probe writes: enough that a disk with room for it has room for some work.
 const PROBE_BYTES: usize = 64 << 10;
@@ -68,6 +69,15 @@ impl Store {
 
     pub(crate) fn look(&self) -> RwLockReadGuard<'_, State> {
         look(&self.state)
+    }
+
+    /// Shares the disk out anew. What is too much then goes in the next steps of tidying and cleaning.
+    pub(crate) fn set_space(&mut self, space: Space) {
+        self.options.space = space;
+        let mut state = change(&self.state);
+        let state = &mut *state;
+        state.limits = Limits::new(&space, self.options.segment_bytes);
+        state.endpoints.weigh_all(&state.limits);
     }
 
     /// Begins a commit.

@@ -25,7 +25,7 @@ impl Store {
         let Some(lock) = filesystem.lock(&directory.join(LOCK))? else {
             return Err(Error::Locked(directory.clone()));
         };
-        let mut state = State::new(Limits::new(&options), options.max_idempotency_keys);
+        let mut state = State::new(Limits::new(&options.space, options.segment_bytes), options.max_idempotency_keys);
         let mut older = segments(&*filesystem, directory)?;
         let newest = older.pop();
         let mut recovery = Recovery::new(&*filesystem, &mut state);

@@ -6,6 +6,8 @@ use super::{Store, change};
 use crate::state::State;
 use crate::{Error, Ordinal, Seq, Tidied};
 
+/// Dead letters that are too many go down to this part below their limit.
+const SLACK_PART: u64 = 16;
 /// Most dead letters in one record.
 const RECORD_LETTERS: usize = 4096;
 
@@ -16,12 +18,13 @@ impl Store {
         let keys = change(&self.state).forget_expired_keys(now_ms);
         let too_old: Vec<_> = {
             let state = self.look();
-            let before = now_ms.saturating_sub(self.options.dead_letter_retention_ms);
+            let before = now_ms.saturating_sub(state.limits.dead_letter_retention_ms);
             let letters = state.dead_letters.iter();
             let dated = letters.filter_map(|(seq, ordinal)| Some((seq, ordinal, state.died_ms(seq, ordinal)?)));
             dated.take_while(|(.., died_ms)| *died_ms <= before).map(|(seq, ordinal, _)| (seq, ordinal)).collect()
         };
         let mut dead_letters = self.remove_dead_letters(&too_old, "older than their retention")?;
+        change(&self.state).removed.too_old += dead_letters;
         dead_letters += self.remove_excess()?;
         Ok(Tidied { keys, dead_letters })
     }
@@ -32,13 +35,16 @@ impl Store {
         state.dead_letters.bytes > state.limits.dead_letters
     }
 
-    /// Removes the oldest dead letters until the rest takes no more than it may.
+    /// Removes the oldest dead letters until the rest takes clearly less than it may, so that a stream of new ones makes
+    /// few sweeps.
     pub(crate) fn remove_excess(&mut self) -> Result<u64, Error> {
         if !self.has_excess() {
             return Ok(0);
         }
         let excess = excess(&self.look());
-        self.remove_dead_letters(&excess, "over their limit in bytes")
+        let removed = self.remove_dead_letters(&excess, "over their limit in bytes")?;
+        change(&self.state).removed.too_many += removed;
+        Ok(removed)
     }
 
     fn remove_dead_letters(&mut self, letters: &[(Seq, Ordinal)], why: &str) -> Result<u64, Error> {
@@ -57,11 +63,12 @@ impl Store {
 
 /// The oldest dead letters that have to go. Those of events with pending deliveries stay: they take no space of their own.
 fn excess(state: &State) -> Vec<(Seq, Ordinal)> {
-    let mut left = state.dead_letters.bytes;
+    let most = state.limits.dead_letters;
+    let (mut left, wanted) = (state.dead_letters.bytes, most - most / SLACK_PART);
     let mut removed: HashMap<Seq, usize> = HashMap::new();
     let mut letters = Vec::new();
     for (seq, ordinal) in state.dead_letters.iter() {
-        if left <= state.limits.dead_letters {
+        if left <= wanted {
             break;
         }
         let Some(event) = state.events.get(seq).filter(|event| event.is_only_dead()) else { continue };

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::support::{
     NOW, accept, assign, clean, commit, dead, event, keyed, open_store, options, outcome, payload, record, segments,
-    store, succeeded,
+    store, succeeded, with_space,
 };
 use crate::store::Store;
 use crate::testing::{Crash, FakeDisk, Fault};
@@ -192,7 +192,7 @@ fn a_segment_of_which_nothing_is_needed_is_removed_unread() {
 
 #[test]
 fn a_full_journal_refuses_events_takes_outcomes_and_recovers() {
-    let small = Options { max_bytes: 128 << 10, ..options() };
+    let small = with_space(|space| space.max_bytes = 128 << 10);
     let disk = FakeDisk::new(1);
     let mut store = open_store(&disk, small.clone()).unwrap().0;
     let endpoint = assign(&mut store, "a");
@@ -212,7 +212,7 @@ fn a_full_journal_refuses_events_takes_outcomes_and_recovers() {
             store.clean().unwrap();
         }
     }
-    assert!(disk.used() <= small.max_bytes, "{}", disk.used());
+    assert!(disk.used() <= small.space.max_bytes, "{}", disk.used());
     for seq in seqs {
         record(&mut store, &succeeded(seq, endpoint));
         store.clean().unwrap();
@@ -238,7 +238,7 @@ fn accept_more_until_it_refuses(store: &mut Store, endpoint: Ordinal, seqs: &mut
 #[test]
 fn dead_letters_over_their_limit_go_oldest_first() {
     let disk = FakeDisk::new(1);
-    let few = Options { dead_letter_max_bytes: 2000, ..options() };
+    let few = with_space(|space| space.dead_letter_max_bytes = 2000);
     let mut store = open_store(&disk, few.clone()).unwrap().0;
     let (a, b) = (assign(&mut store, "a"), assign(&mut store, "b"));
     let shared = accept(&mut store, event(500, &[a, b]));

@@ -4,7 +4,7 @@ use std::sync::mpsc;
 
 use bytes::Bytes;
 
-use super::support::{event, journal, journal_with, keyed, options, succeeded};
+use super::support::{event, journal, journal_with, keyed, options, succeeded, with_space};
 use crate::testing::{FakeDisk, Fault};
 use crate::{Accepted, Committed, Error, Ordinal};
 
@@ -102,7 +102,7 @@ async fn new_events_are_told_in_order_before_those_who_posted_them_hear() {
 #[tokio::test]
 async fn ten_thousand_endpoints_take_one_sync() {
     let disk = FakeDisk::new(1);
-    let journal = journal(&disk, crate::Options { max_bytes: 1 << 30, ..options() });
+    let journal = journal(&disk, with_space(|space| space.max_bytes = 1 << 30));
     let before = disk.syncs();
     let uids: Vec<String> = (0..10_000).map(|n| format!("uid-{n}")).collect();
     let ordinals = journal.ordinals(uids.clone()).await.unwrap();

@@ -4,9 +4,13 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::support::{NOW, dead, event, failure, in_directory, journal, keyed, options, outcome, succeeded};
+use super::support::{
+    NOW, dead, event, failure, in_directory, journal, keyed, options, outcome, succeeded, with_space,
+};
 use crate::testing::{Crash, FakeDisk, Fault};
-use crate::{Accepted, DeadLetter, Disk, Error, Journal, NewEvent, Options, Ordinal, OutcomeKind};
+use crate::{
+    Accepted, DeadLetter, Disk, Error, Journal, NewEvent, Options, Ordinal, OutcomeKind, Overflow, Removed, Space,
+};
 
 #[tokio::test]
 async fn one_process_at_a_time_holds_the_journal() {
@@ -216,7 +220,7 @@ async fn what_can_never_fit_is_refused_by_name() {
 #[tokio::test]
 async fn a_full_journal_takes_events_again_as_soon_as_there_is_space() {
     let disk = FakeDisk::new(1);
-    let journal = journal(&disk, Options { max_bytes: 128 << 10, ..options() });
+    let journal = journal(&disk, with_space(|space| space.max_bytes = 128 << 10));
     let a = journal.ordinal("a").await.unwrap();
     let mut accepted = 0;
     let refused = loop {
@@ -235,4 +239,73 @@ async fn a_full_journal_takes_events_again_as_soon_as_there_is_space() {
         tokio::task::yield_now().await;
     }
     assert!(!journal.usage().refusing);
+}
+
+#[tokio::test]
+async fn a_limit_that_is_raised_or_lowered_holds_at_once() {
+    let disk = FakeDisk::new(1);
+    let small = with_space(|space| space.max_bytes = 128 << 10);
+    let journal = journal(&disk, small.clone());
+    let a = journal.ordinal("a").await.unwrap();
+    while journal.accept(vec![event(500, &[a])]).await.is_ok() {}
+    journal.set_space(Space { max_bytes: 1 << 20, ..small.space }).await;
+    journal.accept(vec![event(500, &[a])]).await.unwrap();
+    assert_eq!((journal.usage().max, journal.usage().refusing), (1 << 20, false));
+    journal.set_space(small.space).await;
+    assert!(matches!(journal.accept(vec![event(500, &[a])]).await, Err(Error::Full)));
+}
+
+#[tokio::test]
+async fn what_a_lower_limit_of_dead_letters_removes_is_counted() {
+    let disk = FakeDisk::new(1);
+    let journal = journal(&disk, options());
+    let a = journal.ordinal("a").await.unwrap();
+    for seq in 1..=20 {
+        journal.accept(vec![event(500, &[a])]).await.unwrap();
+        journal.record(dead(seq, a)).await;
+    }
+    journal.flush().await.unwrap();
+    journal.set_space(Space { dead_letter_max_bytes: 5_200, ..options().space }).await;
+    while journal.usage().dead_letters > 5_200 {
+        tokio::task::yield_now().await;
+    }
+    journal.flush().await.unwrap();
+    assert_eq!(journal.usage().removed, Removed { too_old: 0, too_many: 11 }, "down to a little below the limit");
+    assert_eq!(journal.tidy(NOW + 60_002).await.dead_letters, 9);
+    assert_eq!(journal.usage().removed, Removed { too_old: 9, too_many: 11 });
+    assert_eq!(journal.usage().dead_letters, 0);
+}
+
+#[tokio::test]
+async fn an_endpoint_with_too_much_pending_is_named_with_its_oldest_deliveries() {
+    let disk = FakeDisk::new(1);
+    let few = with_space(|space| space.max_bytes_per_endpoint = 16_000);
+    let journal = journal(&disk, few.clone());
+    let ordinals = journal.ordinals(vec!["a".into(), "b".into()]).await.unwrap();
+    let (a, b) = (ordinals[0], ordinals[1]);
+    for _ in 0..15 {
+        journal.accept(vec![event(950, &[a, b])]).await.unwrap();
+    }
+    assert!(journal.overflowing(100).is_empty(), "just not too much");
+    journal.record(succeeded(1, b)).await;
+    journal.flush().await.unwrap();
+    journal.accept(vec![event(2_500, &[a, b])]).await.unwrap();
+    let oldest = |endpoint, seqs: std::ops::RangeInclusive<u64>| Overflow { endpoint, oldest: seqs.collect() };
+    assert_eq!(journal.overflowing(100), [oldest(a, 1..=3), oldest(b, 2..=3)]);
+    assert_eq!(journal.overflowing(1), [oldest(a, 1..=1)]);
+    for (seq, endpoint) in [(1, a), (2, a), (3, a), (2, b), (3, b)] {
+        journal.record(outcome(seq, endpoint, 0, OutcomeKind::DeadLettered { failure: failure("too much") })).await;
+    }
+    journal.flush().await.unwrap();
+    assert!(journal.overflowing(100).is_empty());
+    assert_eq!(journal.stats(a).unwrap().failed, 0, "nothing was attempted");
+    journal.set_space(Space { max_bytes_per_endpoint: 8_000, ..few.space }).await;
+    assert_eq!(journal.overflowing(100).len(), 2, "a limit that is lowered holds for what is there");
+    assert_eq!(journal.drop_endpoint(b).await.unwrap(), 15);
+    assert_eq!(journal.overflowing(100).len(), 1);
+    journal.close().await.unwrap();
+    let (journal, _) = Journal::open(Arc::new(disk.clone()), few, NOW, |_| {}).unwrap();
+    assert!(journal.overflowing(100).is_empty(), "counted the same from the disk");
+    journal.set_space(Space { max_bytes_per_endpoint: 8_000, ..options().space }).await;
+    assert_eq!(journal.overflowing(100)[0].oldest[0], 4);
 }

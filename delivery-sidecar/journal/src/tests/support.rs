@@ -11,7 +11,7 @@ use crate::store::{Applied, Store};
 use crate::testing::FakeDisk;
 use crate::{
     Accepted, Committed, Error, Failure, IdempotencyKey, Journal, NewEvent, Options, Ordinal, Outcome, OutcomeKind,
-    Recovered, Seq,
+    Recovered, Seq, Space,
 };
 
 pub(crate) const DIRECTORY: &str = "/journal";
@@ -21,13 +21,23 @@ pub(crate) const NOW: i64 = 1_800_000_000_000;
 pub(crate) fn options() -> Options {
     Options {
         directory: PathBuf::from(DIRECTORY),
-        max_bytes: 1 << 20,
+        space: Space {
+            max_bytes: 1 << 20,
+            max_bytes_per_endpoint: 1 << 20,
+            dead_letter_retention_ms: 60_000,
+            dead_letter_max_bytes: 512 << 10,
+        },
         segment_bytes: 4 << 10,
         max_idempotency_keys: 1000,
-        dead_letter_retention_ms: 60_000,
-        dead_letter_max_bytes: 1 << 20,
         outcome_delay: Duration::from_hours(1),
     }
+}
+
+/// Options with another share of the disk.
+pub(crate) fn with_space(change: impl Fn(&mut Space)) -> Options {
+    let mut options = options();
+    change(&mut options.space);
+    options
 }
 
 pub(crate) fn open_store(disk: &FakeDisk, options: Options) -> Result<(Store, Recovered), Error> {

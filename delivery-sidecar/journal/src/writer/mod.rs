@@ -167,6 +167,10 @@ impl<C: Fn(Vec<Committed>)> Writer<C> {
                 Request::Flush { answer } => {
                     pending.push(Box::new(move |written| answer.give(written.map(|_| ()).map_err(Clone::clone))));
                 }
+                Request::Space { space, answer } => {
+                    self.store.set_space(space);
+                    answer.give(());
+                }
                 Request::Tidy { now_ms, answer } => tidying.push((now_ms, answer)),
                 Request::Close { answer } => closing.push(answer),
             }

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
-use crate::{Accepted, Error, NewEvent, Ordinal, Outcome, Tidied};
+use crate::{Accepted, Error, NewEvent, Ordinal, Outcome, Space, Tidied};
 
 /// One thing that is asked.
 pub(crate) enum Request {
@@ -13,6 +13,7 @@ pub(crate) enum Request {
     Drop { ordinal: Ordinal, answer: Answer<Result<u64, Error>> },
     Remember { ordinal: Ordinal, memo: Bytes, answer: Answer<Result<(), Error>> },
     Flush { answer: Answer<Result<(), Error>> },
+    Space { space: Space, answer: Answer<()> },
     Tidy { now_ms: i64, answer: Answer<Tidied> },
     Close { answer: Answer<Result<(), Error>> },
 }

@@ -1,9 +1,10 @@
 //! All steps together, in one process: the real journal on a disk, the real sender to a receiver on this machine.
 
 mod restart;
+mod space;
 mod stories;
 
-use std::{net::SocketAddr, path::Path, sync::Arc};
+use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use http::StatusCode;
 use jiff::Timestamp;
@@ -111,6 +112,22 @@ impl Process {
         let event = format!(r#"{{"id": "{id}", "type": "order.created", "data": {{"of": "{id}"}}}}"#);
         let (status, body) = self.post(&event).await;
         assert_eq!(status, StatusCode::ACCEPTED, "{body}");
+    }
+
+    /// Waits until a metric, with its labels as in `name{label="value"}`, has the value wanted.
+    async fn metric(&self, name: &str, wanted: impl Fn(u64) -> bool) {
+        let value = || {
+            let text = self.metrics.render();
+            let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ').map(str::to_owned));
+            line.and_then(|value| value.parse().ok()).unwrap_or_else(|| panic!("{name} is no metric"))
+        };
+        let look = async {
+            while !wanted(value()) {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        let in_time = tokio::time::timeout(Duration::from_secs(30), look).await;
+        assert!(in_time.is_ok(), "{name} is {}", value());
     }
 
     /// Waits until nothing is pending.

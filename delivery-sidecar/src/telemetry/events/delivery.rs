@@ -1,7 +1,7 @@
 //! Events about attempts and deliveries. Single attempts are logged at level debug: an endpoint that is down for a day
 //! shows in metrics and in its status, not in a million lines.
 
-use tracing::{debug, info};
+use tracing::{debug, info, warn};
 
 use crate::{
     send::{Report, Verdict},
@@ -42,6 +42,25 @@ impl AttemptFinished<'_> {
         };
         metrics.attempts.get_or_create(&ByResult { result }).inc();
         metrics.attempt_seconds.observe(seconds);
+    }
+}
+
+/// Deliveries were given up because their endpoint had more pending than it may. Each is told of as a
+/// [`DeliveryFinished`] too.
+#[derive(Debug)]
+pub struct Overflowed<'a> {
+    /// Name of the endpoint.
+    pub endpoint: &'a str,
+    /// How many.
+    pub deliveries: u64,
+}
+
+impl Overflowed<'_> {
+    /// Logs and counts it.
+    pub fn emit(&self, metrics: &Metrics) {
+        let Self { endpoint, deliveries } = *self;
+        metrics.overflowed.inc_by(deliveries);
+        warn!(endpoint, deliveries, "too much is pending for an endpoint; its oldest deliveries were given up");
     }
 }
 

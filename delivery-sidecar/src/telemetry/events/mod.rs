@@ -6,6 +6,6 @@ mod ingest;
 mod journal;
 
 pub use configuration::{ConfigurationLoaded, ConfigurationRefused};
-pub use delivery::{AttemptFinished, DeliveryFinished};
+pub use delivery::{AttemptFinished, DeliveryFinished, Overflowed};
 pub use ingest::{EventsHandled, RequestFinished, ReviewFinished, TokenRemembered};
 pub use journal::{JournalFailed, JournalOpened};

@@ -117,7 +117,7 @@ impl Model {
     }
 
     pub(super) fn tidy(&mut self, now_ms: i64, options: &Options) {
-        let old = now_ms - options.dead_letter_retention_ms;
+        let old = now_ms - options.space.dead_letter_retention_ms;
         for event in self.events.values_mut() {
             event.deliveries.retain(|_, (_, standing)| !matches!(standing, Standing::Dead { at_ms } if *at_ms <= old));
         }

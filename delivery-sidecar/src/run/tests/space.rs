@@ -1,0 +1,69 @@
+//! What the journal's space is used for, and what happens when it is used up.
+
+use http::StatusCode;
+
+use super::{Configuration, Process, endpoint_at};
+use crate::run::testing::Receiver;
+
+/// An event of that id whose data has so many bytes.
+fn large(id: &str, bytes: usize) -> String {
+    format!(r#"{{"id": "{id}", "type": "order.created", "data": "{}"}}"#, "x".repeat(bytes))
+}
+
+#[tokio::test]
+async fn limits_of_the_journal_and_of_dead_letters_take_effect_without_a_restart() {
+    let directory = tempfile::tempdir().unwrap();
+    let receiver = Receiver::start(|_| StatusCode::BAD_REQUEST).await;
+    let mut endpoint = endpoint_at("acme", receiver.url());
+    endpoint.delivery.retry.schedule_ms = Vec::new();
+    let mut configuration = Configuration::new(vec![endpoint]);
+    let process = Process::start(directory.path(), &configuration).await;
+    process.metric("posthaste_journal_max_bytes", |max| max == 64 << 20).await;
+    for id in ["1", "2", "3", "4"] {
+        let (status, body) = process.post(&large(id, 100_000)).await;
+        assert_eq!(status, StatusCode::ACCEPTED, "{body}");
+    }
+    process.metric(r#"posthaste_deliveries_total{state="deadLettered"}"#, |count| count == 4).await;
+    process.metric("posthaste_journal_dead_letter_bytes", |bytes| bytes > 400_000).await;
+
+    configuration.webhook.generation = 2;
+    configuration.webhook.journal_max_bytes = 32 << 20;
+    configuration.webhook.dead_letter.max_bytes = 250_000;
+    process.configure(&configuration).await;
+    process.metric("posthaste_journal_max_bytes", |max| max == 32 << 20).await;
+    process.metric(r#"posthaste_dead_letters_removed_total{reason="maxBytes"}"#, |count| count == 2).await;
+    process.metric("posthaste_journal_dead_letter_bytes", |bytes| bytes < 250_000).await;
+    process.stop().await;
+}
+
+#[tokio::test]
+async fn a_dead_endpoint_does_not_fill_the_journal_for_the_others() {
+    const EVENTS: usize = 100;
+    let directory = tempfile::tempdir().unwrap();
+    let (dead, healthy) = (Receiver::start(|_| StatusCode::BAD_GATEWAY).await, Receiver::healthy().await);
+    let mut endpoints = vec![endpoint_at("dead", dead.url()), endpoint_at("healthy", healthy.url())];
+    endpoints[0].delivery.retry.schedule_ms = vec![3_600_000; 20];
+    let mut configuration = Configuration::new(endpoints);
+    configuration.webhook.journal_max_bytes = 8 << 20;
+    configuration.webhook.journal_max_bytes_per_endpoint = 1 << 20;
+    configuration.webhook.dead_letter.max_bytes = 512 << 10;
+    let process = Process::start(directory.path(), &configuration).await;
+    for event in 0..EVENTS {
+        // Twice of what the journal may hold in all.
+        let id = format!("event-{event}");
+        let (status, body) = process.post(&large(&id, 160_000)).await;
+        assert_eq!(status, StatusCode::ACCEPTED, "{id}: {body}");
+        healthy.until(|received| received.iter().any(|received| received.id == id)).await;
+    }
+    process.metric("posthaste_journal_used_bytes", |used| used <= 8 << 20).await;
+    process.metric("posthaste_deliveries_overflowed_total", |count| count > 80).await;
+    process.metric(r#"posthaste_dead_letters_removed_total{reason="maxBytes"}"#, |count| count > 80).await;
+    process.metric("posthaste_deliveries_pending", |pending| pending < 7).await;
+    process.metric("posthaste_journal_refusing", |refusing| refusing == 0).await;
+    let sink = process.stop().await;
+    let of = |name: &str| sink.endpoints()[name].delivery.clone().unwrap();
+    let (dead, healthy) = (of("dead"), of("healthy"));
+    assert_eq!(dead.dead_lettered.unwrap() + dead.pending.unwrap(), i64::try_from(EVENTS).unwrap());
+    assert!(dead.failed.unwrap() < 20, "what is given up so was not attempted: {dead:?}");
+    assert_eq!((healthy.delivered, healthy.pending), (Some(i64::try_from(EVENTS).unwrap()), Some(0)), "{healthy:?}");
+}
