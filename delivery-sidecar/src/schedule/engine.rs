@@ -58,8 +58,8 @@ enum Slot {
 #[derive(Debug)]
 struct Scheduled {
     lane: Lane,
-    /// It is in `ready`.
-    ready: bool,
+    /// Its ticket in `ready`, if it is there.
+    ready: Option<u64>,
     /// Its entry in `timers`.
     timer: Option<i64>,
     /// Its entry in `ages`.
@@ -348,9 +348,14 @@ impl Engine {
         let age = scheduled.lane.looks_for_old_at_ms();
         self.ages.reset(ordinal, std::mem::replace(&mut scheduled.age, age), age);
         let readiness = if self.suspended { Readiness::Blocked } else { scheduled.lane.readiness(now_ms) };
-        if readiness == Readiness::Now && !scheduled.ready {
-            scheduled.ready = true;
-            self.ready.push(ordinal, scheduled.lane.standing.is_doubtful());
+        if readiness == Readiness::Now {
+            let doubtful = scheduled.lane.standing.is_doubtful();
+            match scheduled.ready {
+                None => scheduled.ready = Some(self.ready.push(ordinal, doubtful)),
+                // It may have been put there while it was doubtful.
+                Some(ticket) if !doubtful => self.ready.is_good(ticket),
+                Some(_) => {}
+            }
         }
         let timer = if let Readiness::At(at_ms) = readiness { Some(at_ms) } else { None };
         self.timers.reset(ordinal, std::mem::replace(&mut scheduled.timer, timer), timer);
@@ -372,10 +377,10 @@ impl Engine {
             let Some(Slot::Lane(scheduled)) = self.slots.get_mut(ordinal.0 as usize) else { continue };
             let lane = &mut scheduled.lane;
             if lane.standing.is_doubtful() && !doubtful_too {
-                self.ready.push(ordinal, true);
+                scheduled.ready = Some(self.ready.push(ordinal, true));
                 continue;
             }
-            scheduled.ready = false;
+            scheduled.ready = None;
             if !self.suspended
                 && lane.readiness(now_ms) == Readiness::Now
                 && let Some(Running { seq, attempt, .. }) = lane.start(now_ms)
@@ -401,7 +406,7 @@ impl Engine {
     fn lane_or_parked(&mut self, ordinal: Ordinal) -> Option<&mut Scheduled> {
         let slot = self.slot(ordinal)?;
         if matches!(slot, Slot::Empty) {
-            let scheduled = Scheduled { lane: Lane::parked(), ready: false, timer: None, age: None, changed: false };
+            let scheduled = Scheduled { lane: Lane::parked(), ready: None, timer: None, age: None, changed: false };
             *slot = Slot::Lane(Box::new(scheduled));
         }
         match slot {

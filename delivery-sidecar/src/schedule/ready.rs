@@ -17,11 +17,23 @@ pub struct Ready {
 }
 
 impl Ready {
-    /// Puts a lane at the end. The caller makes sure that a lane is in at most once.
-    pub fn push(&mut self, ordinal: Ordinal, doubtful: bool) {
+    /// Puts a lane at the end, and returns its ticket. The caller makes sure that a lane is in at most once.
+    pub fn push(&mut self, ordinal: Ordinal, doubtful: bool) -> u64 {
+        let ticket = self.next_ticket;
         let queue = if doubtful { &mut self.doubtful } else { &mut self.good };
-        queue.push_back((self.next_ticket, ordinal));
+        queue.push_back((ticket, ordinal));
         self.next_ticket += 1;
+        ticket
+    }
+
+    /// The lane with this ticket is good now. If it waits among the doubtful ones, it goes over and keeps its turn.
+    pub fn is_good(&mut self, ticket: u64) {
+        if let Ok(at) = self.doubtful.binary_search_by_key(&ticket, |(ticket, _)| *ticket)
+            && let Some(entry) = self.doubtful.remove(at)
+        {
+            let at = self.good.partition_point(|(other, _)| *other < ticket);
+            self.good.insert(at, entry);
+        }
     }
 
     /// Takes the lane that has waited longest; of the good ones only, unless `doubtful_too`.
@@ -51,5 +63,19 @@ mod tests {
         assert_eq!(ready.pop(false), None);
         assert_eq!(ready.pop(true), Some(Ordinal(2)));
         assert_eq!(ready.pop(true), None);
+    }
+
+    #[test]
+    fn a_lane_that_has_become_good_keeps_its_turn_among_the_good_ones() {
+        let mut ready = Ready::default();
+        ready.push(Ordinal(1), true);
+        let ticket = ready.push(Ordinal(2), true);
+        ready.push(Ordinal(3), false);
+        ready.is_good(ticket);
+        ready.is_good(ticket);
+        assert_eq!(ready.pop(false), Some(Ordinal(2)));
+        assert_eq!(ready.pop(false), Some(Ordinal(3)));
+        assert_eq!(ready.pop(false), None);
+        assert_eq!(ready.pop(true), Some(Ordinal(1)));
     }
 }
