@@ -387,6 +387,9 @@ pub struct DeliveryPolicy {
     pub timeout_ms: u64,
     /// When failed deliveries are attempted again.
     pub retry: RetryPolicy,
+    /// What becomes of the endpoint when a delivery is given up.
+    #[serde(default)]
+    pub on_exhausted: OnExhausted,
     /// Longest time that a `Retry-After` is heard as, in milliseconds.
     #[serde(default = "defaults::retry_after_max_ms")]
     pub retry_after_max_ms: u64,
@@ -401,6 +404,18 @@ pub struct DeliveryPolicy {
     /// Which deliveries wait for others.
     #[serde(default)]
     pub ordering: DeliveryOrdering,
+}
+
+/// What becomes of an endpoint when a delivery is given up after its last retry, or after its time.
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnExhausted {
+    /// Nothing.
+    #[default]
+    Continue,
+    /// It counts as failing until a delivery succeeds.
+    MarkFailing,
+    /// It gets nothing until it is edited.
+    Disable,
 }
 
 /// Which deliveries of an endpoint wait until those accepted before them are delivered or given up.

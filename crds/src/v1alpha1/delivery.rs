@@ -18,6 +18,11 @@ pub struct DeliverySettings {
     /// When a failed delivery is attempted again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry: Option<Retry>,
+    /// What becomes of the endpoint when a delivery is given up after its last retry, or after `retry.maxAge` while the
+    /// receiver fails: nothing (`Continue`); it counts as failing until a delivery succeeds (`MarkFailing`); it gets
+    /// nothing until its spec or URL changes (`Disable`). Default `Continue`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_exhausted: Option<OnExhausted>,
     /// How long a receiver may ask to be left alone by `Retry-After`. What asks for more is heard as this; `0s` does not
     /// listen to it. Default `24h`, at most `168h`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -37,6 +42,18 @@ pub struct DeliverySettings {
     /// When attempts pause because all of them fail.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub circuit_breaker: Option<CircuitBreaker>,
+}
+
+/// What becomes of an endpoint when a delivery is given up.
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq, JsonSchema)]
+pub enum OnExhausted {
+    /// Nothing.
+    #[default]
+    Continue,
+    /// It counts as failing until a delivery succeeds.
+    MarkFailing,
+    /// It gets nothing until its spec or URL changes.
+    Disable,
 }
 
 /// Which deliveries wait for others.

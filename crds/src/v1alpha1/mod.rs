@@ -15,7 +15,7 @@ mod webhook;
 
 pub use common::{Header, HeaderSource, Rate, SecretKeyRef};
 pub use delivery::{
-    Backoff, CircuitBreaker, CircuitBreakerType, DeliveryOrdering, DeliveryRate, DeliverySettings, Retry,
+    Backoff, CircuitBreaker, CircuitBreakerType, DeliveryOrdering, DeliveryRate, DeliverySettings, OnExhausted, Retry,
 };
 pub use endpoint::{EndpointSettings, InlineEndpoint, WebhookEndpoint, WebhookEndpointSpec, WebhookRef};
 pub use signing::{KeyEncoding, Signing, SigningKey};

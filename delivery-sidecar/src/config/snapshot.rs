@@ -116,6 +116,7 @@ impl Snapshot {
                 rate_limit: endpoint.delivery.rate_limit,
                 ordering: endpoint.delivery.ordering,
                 retry: endpoint.delivery.retry.clone(),
+                on_exhausted: endpoint.delivery.on_exhausted,
             };
             Some((entry.ordinal, settings))
         };

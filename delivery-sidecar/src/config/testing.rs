@@ -9,7 +9,8 @@ use std::{
 use futures::future::BoxFuture;
 use posthaste_delivery_config::{
     AddressPolicy, Authentication, CONTRACT_VERSION, Chunk, ChunkRef, DeadLetter, DeliveryOrdering, DeliveryPolicy,
-    Endpoint, Index, Limits, Redacted, RetryPolicy, SigningKey, StatusBudget, Target, TargetKind, WebhookConfig,
+    Endpoint, Index, Limits, OnExhausted, Redacted, RetryPolicy, SigningKey, StatusBudget, Target, TargetKind,
+    WebhookConfig,
 };
 
 use sha2::{Digest, Sha256};
@@ -44,6 +45,7 @@ pub(crate) fn endpoint(name: &str) -> Endpoint {
             circuit_breaker: None,
             rate_limit: None,
             ordering: DeliveryOrdering::None,
+            on_exhausted: OnExhausted::Continue,
         },
         enabled: true,
         suspend: false,

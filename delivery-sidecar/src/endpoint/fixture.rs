@@ -1,7 +1,8 @@
 //! A configured endpoint for tests to change.
 
 use posthaste_delivery_config::{
-    DeliveryOrdering, DeliveryPolicy, Endpoint, HeaderValue, Redacted, RetryPolicy, SigningKey, Target, TargetKind,
+    DeliveryOrdering, DeliveryPolicy, Endpoint, HeaderValue, OnExhausted, Redacted, RetryPolicy, SigningKey, Target,
+    TargetKind,
 };
 
 pub fn endpoint() -> Endpoint {
@@ -28,6 +29,7 @@ pub fn endpoint() -> Endpoint {
             circuit_breaker: None,
             rate_limit: None,
             ordering: DeliveryOrdering::None,
+            on_exhausted: OnExhausted::Continue,
         },
         enabled: true,
         suspend: false,

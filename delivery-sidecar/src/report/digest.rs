@@ -79,14 +79,15 @@ impl HealthDigest {
     fn change_to(self, is: Self) -> Option<Need> {
         let (was, now) = (self.health, is.health);
         let paused = |health: Health| matches!(health.reason, healthy::SUSPENDED | healthy::DISABLED);
-        let gone = |health: Health| health.reason == healthy::GONE;
+        // What may need a person.
+        let stopped = |health: Health| matches!(health.reason, healthy::GONE | healthy::EXHAUSTED);
         let fails = |health: Health| health.status == ConditionStatus::False;
         if self == is {
             None
         } else if was != now && (paused(was) || paused(now)) {
             // Suspending a Webhook changes all its endpoints at once: paid for as the change of configuration it is.
             Some(Need::Programmed)
-        } else if fails(was) != fails(now) || gone(was) != gone(now) || self.open != is.open {
+        } else if fails(was) != fails(now) || stopped(was) != stopped(now) || self.open != is.open {
             Some(Need::Transition)
         } else if was.status != now.status {
             Some(Need::FirstVerdict)
@@ -106,7 +107,7 @@ mod tests {
         testing::{failed, succeeded, view},
         view::EndpointView,
     };
-    use crate::schedule::Circuit;
+    use crate::schedule::{Circuit, Exhausted};
 
     fn of(view: &EndpointView) -> Digest {
         shown::endpoint(view, judge(view))
@@ -155,6 +156,8 @@ mod tests {
         let fail = |view: &mut EndpointView| (0..3).for_each(|_| failed(view, 2_000, "Timeout", None));
         assert_need(fail, Some(Need::Transition), Some(Need::Transition), None);
         assert_need(|view| view.gone = true, Some(Need::Transition), Some(Need::Transition), None);
+        let exhausted = |view: &mut EndpointView| view.exhausted = Some(Exhausted::Marked);
+        assert_need(exhausted, Some(Need::Transition), Some(Need::Transition), None);
     }
 
     #[test]

@@ -9,6 +9,7 @@ use posthaste_crds::conditions::healthy;
 use posthaste_journal::{EndpointStats, Failure};
 
 use super::view::EndpointView;
+use crate::schedule::Exhausted;
 
 /// So many failures in a row are never a blip.
 const FAILING_STREAK: u64 = 3;
@@ -34,7 +35,8 @@ const FAILURES: [&str; 12] = [
     healthy::RENDER_ERROR,
 ];
 /// The other reasons of `Healthy`.
-const STATES: [&str; 4] = [healthy::DELIVERING, healthy::NO_TRAFFIC, healthy::SUSPENDED, healthy::DISABLED];
+const STATES: [&str; 5] =
+    [healthy::DELIVERING, healthy::NO_TRAFFIC, healthy::SUSPENDED, healthy::DISABLED, healthy::EXHAUSTED];
 
 /// Status of a condition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -104,7 +106,7 @@ impl Health {
 
 /// Judges an endpoint.
 ///
-/// 410 counts at once. Otherwise a receiver fails after three failed attempts in a row, or after two when its last
+/// 410 counts at once, and so does a delivery that was given up, if the endpoint's `onExhausted` says so. Otherwise a receiver fails after three failed attempts in a row, or after two when its last
 /// success is a minute older than its last failure. One that never had a success fails after two attempts, or when
 /// its first delivery was given up: whoever just made a broken endpoint wants to see it. A single failure among
 /// successes changes nothing, and one success makes it healthy.
@@ -112,11 +114,18 @@ pub fn judge(view: &EndpointView) -> Health {
     if view.gone {
         return Health { status: ConditionStatus::False, reason: healthy::GONE };
     }
+    let exhausted = Health { status: ConditionStatus::False, reason: healthy::EXHAUSTED };
+    if matches!(view.exhausted, Some(Exhausted::Stopped(_))) {
+        return exhausted;
+    }
     if !view.enabled {
         return Health::unknown(healthy::DISABLED);
     }
     if view.suspended {
         return Health::unknown(healthy::SUSPENDED);
+    }
+    if view.exhausted.is_some() {
+        return exhausted;
     }
     let stats = &view.stats;
     if let Some(last) = stats.last_failure.as_ref().filter(|_| stats.consecutive_failures > 0) {
@@ -184,6 +193,18 @@ pub fn message(view: &EndpointView, health: Health) -> Cow<'static, str> {
         healthy::GONE => "The receiver answered 410 Gone. Deliveries wait until the endpoint is changed, or until \
                           suspend is set and unset."
             .into(),
+        healthy::EXHAUSTED => {
+            let then = match view.exhausted {
+                Some(Exhausted::Stopped(_)) => {
+                    "Deliveries wait until the endpoint is changed, or until suspend is set and unset."
+                }
+                _ => "None has succeeded since.",
+            };
+            let last = view.stats.last_failure.as_ref();
+            let told = last.map_or("".into(), |last| displayed(&last.failure.message));
+            let why = if told.is_empty() { String::new() } else { format!(": {told}") };
+            format!("A delivery was given up{why}. {then}").into()
+        }
         reason => {
             let failure = view.stats.last_failure.as_ref().map(|last| &last.failure);
             let told = failure.map(|failure| displayed(&failure.message)).filter(|told| !told.is_empty());
@@ -270,6 +291,21 @@ mod tests {
         assert_health(&view, Unknown, "Disabled");
         view.gone = true;
         assert_health(&view, False, "Gone");
+    }
+
+    #[test]
+    fn an_exhausted_endpoint_fails_until_a_success_or_stops_whatever_a_person_decided() {
+        let mut view = streak(0, Some(-5));
+        view.exhausted = Some(Exhausted::Marked);
+        assert_health(&view, False, "Exhausted");
+        let text = message(&view, judge(&view));
+        assert_eq!(text, "A delivery was given up: the receiver said no. None has succeeded since.");
+        view.suspended = true;
+        assert_health(&view, Unknown, "Suspended");
+        view.exhausted = Some(Exhausted::Stopped(crate::schedule::Identity { generation: 1, url_fingerprint: 1 }));
+        assert_health(&view, False, "Exhausted");
+        let text = message(&view, judge(&view));
+        assert!(text.ends_with("Deliveries wait until the endpoint is changed, or until suspend is set and unset."));
     }
 
     #[test]

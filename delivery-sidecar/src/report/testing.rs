@@ -17,6 +17,7 @@ pub fn view(uid: &str) -> EndpointView {
         enabled: true,
         suspended: false,
         gone: false,
+        exhausted: None,
         circuit: Circuit::Closed,
         active_key_ids: vec!["k1".into()],
         stats: EndpointStats::default(),

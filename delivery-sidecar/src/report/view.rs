@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use posthaste_journal::EndpointStats;
 
-use crate::schedule::Circuit;
+use crate::schedule::{Circuit, Exhausted};
 
 /// One endpoint as it is to be shown.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,6 +28,8 @@ pub struct EndpointView {
     pub suspended: bool,
     /// It answered 410 and its spec has not changed since.
     pub gone: bool,
+    /// A delivery to it was given up, and its settings say that this matters.
+    pub exhausted: Option<Exhausted>,
     /// Whether attempts are made.
     pub circuit: Circuit,
     /// Ids of the keys that sign now.

@@ -133,7 +133,7 @@ impl Showing {
         let some: BTreeSet<Ordinal> = self.next.iter().copied().take(most).collect();
         for ordinal in some {
             self.next.remove(&ordinal);
-            let lane = engine.view(ordinal);
+            let lane = engine.view(ordinal, now_ms());
             let Some(entry) = snapshot.by_ordinal(ordinal).filter(|entry| !entry.parked) else { continue };
             let stats = self.journal.stats(ordinal).unwrap_or_default();
             let oldest = self.journal.oldest_pending_ms(ordinal);

@@ -31,6 +31,7 @@ pub fn endpoint_view(
         enabled: loaded.enabled,
         suspended: loaded.suspend || snapshot.webhook.suspend,
         gone: lane.is_some_and(|lane| lane.gone),
+        exhausted: lane.and_then(|lane| lane.exhausted),
         circuit: lane.map(|lane| lane.circuit).unwrap_or_default(),
         active_key_ids: keys.map(|key| key.id.clone()).collect(),
         stats,

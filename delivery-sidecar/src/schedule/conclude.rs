@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use posthaste_journal::OutcomeKind;
+use posthaste_journal::{Failure, OutcomeKind};
 use rand::rngs::SmallRng;
 
 use super::{
     breaker::Sign,
+    exhausted::Exhausted,
     lane::{Lane, Running},
     retry::{self, Next},
 };
@@ -25,6 +26,7 @@ pub fn conclude(
     let (failure, retry_after, class) = match verdict {
         Verdict::Succeeded { status } => {
             lane.throttle.succeeded();
+            lane.exhausted = lane.exhausted.and_then(Exhausted::after_success);
             return OutcomeKind::Succeeded { status };
         }
         Verdict::Failed { failure, retry_after, class } => (failure, retry_after, class),
@@ -48,14 +50,22 @@ pub fn conclude(
         (Next::At { due_ms }, _) => due_ms,
         // It is asked again only after a person has changed something, and that attempt is owed.
         (Next::Exhausted, FailureClass::Gone) => ended_ms,
-        (Next::Exhausted, _) => return OutcomeKind::DeadLettered { failure },
+        (Next::Exhausted, _) => return give_up(lane, running, class, failure),
     };
     // What was in flight when its time ran out was worth an end, but no further attempt.
     if ended_ms >= lane.expires_ms(running.accepted_s) {
-        return OutcomeKind::DeadLettered { failure };
+        return give_up(lane, running, class, failure);
     }
     lane.take_back(running, due_ms);
     OutcomeKind::Retry { due_ms, failure }
+}
+
+/// The endpoint is exhausted unless nothing was sent to it, or it is gone.
+fn give_up(lane: &mut Lane, running: Running, class: FailureClass, failure: Failure) -> OutcomeKind {
+    if matches!(class, FailureClass::Retry | FailureClass::Throttle) {
+        lane.exhaust(running.of);
+    }
+    OutcomeKind::DeadLettered { failure }
 }
 
 /// A `Retry-After` as the endpoint's settings let it be heard.

@@ -1,8 +1,8 @@
 //! All lanes together.
 
-use jiff::SignedDuration;
-use posthaste_crds::conditions::healthy;
-use posthaste_journal::{EndpointRecord, Failure, Ordinal, Outcome, OutcomeKind, Pending, Seq};
+mod aging;
+
+use posthaste_journal::{EndpointRecord, Ordinal, Outcome, OutcomeKind, Pending, Seq};
 use rand::{SeedableRng, rngs::SmallRng};
 
 use super::{
@@ -13,16 +13,12 @@ use super::{
     memo::Memo,
     message::{Effect, Input, LaneView, Options, Settings, Start},
     overflow,
-    queue::Waiting,
     rate::{Rate, Used},
     ready::Ready,
     standing::Standing,
     timers::Timers,
 };
 use crate::send::Verdict;
-
-/// Most deliveries that are given up at once because they are too old: others go on in between.
-const MOST_GIVEN_UP: usize = 512;
 
 /// See [`crate::schedule`].
 #[derive(Debug)]
@@ -91,8 +87,9 @@ impl Engine {
     pub fn recover(&mut self, endpoints: &[EndpointRecord], pending: &[Pending]) {
         for endpoint in endpoints {
             if let Some(scheduled) = self.lane_or_parked(endpoint.ordinal) {
-                let Memo { gone, used, used_until_ms } = Memo::from_bytes(&endpoint.memo);
+                let Memo { gone, exhausted, used, used_until_ms } = Memo::from_bytes(&endpoint.memo);
                 scheduled.lane.gone = gone;
+                scheduled.lane.exhausted = exhausted;
                 scheduled.lane.rate = Rate::recovered(used, used_until_ms, endpoint.stats.last_attempt_ms);
                 scheduled.lane.standing = Standing::recovered(&endpoint.stats);
                 scheduled.lane.breaker = Breaker::recovered(endpoint.stats.consecutive_failures);
@@ -159,7 +156,7 @@ impl Engine {
     }
 
     /// No delivery waits that could be attempted without anyone's doing: all are finished, or their endpoints are
-    /// suspended, parked or gone.
+    /// suspended, parked or stopped.
     pub fn is_drained(&self) -> bool {
         let waits = |slot: &Slot| {
             matches!(slot, Slot::Lane(scheduled)
@@ -170,7 +167,7 @@ impl Engine {
     }
 
     /// What is known of an endpoint; `None` when it was deleted or never seen.
-    pub fn view(&mut self, ordinal: Ordinal) -> Option<LaneView> {
+    pub fn view(&mut self, ordinal: Ordinal, now_ms: i64) -> Option<LaneView> {
         let suspended = self.suspended;
         let Slot::Lane(scheduled) = self.slots.get_mut(ordinal.0 as usize)? else { return None };
         scheduled.changed = false;
@@ -178,9 +175,10 @@ impl Engine {
         if lane.dropped {
             return None;
         }
-        let next = lane.next_due_ms().filter(|due_ms| *due_ms > 0 && lane.may_deliver() && !suspended);
+        let next = lane.next_due_ms().filter(|due_ms| *due_ms > now_ms && lane.may_deliver() && !suspended);
         Some(LaneView {
             gone: lane.gone.is_some(),
+            exhausted: lane.exhausted,
             circuit: lane.breaker.circuit(),
             configured: !lane.parked,
             pending: lane.pending() as u64,
@@ -214,14 +212,14 @@ impl Engine {
         let succeeded = matches!(verdict, Verdict::Succeeded { .. });
         lane.standing = Standing::after(succeeded, ended_ms - running.started_ms);
         change_sides(&mut self.doubtful_in_flight, before, lane);
-        let was_gone = lane.gone;
+        let memory = lane.memory();
         let kind = conclude(lane, running, ended_ms, verdict, now_ms, &mut self.random);
         if !matches!(kind, OutcomeKind::Retry { .. }) {
             self.pending -= 1;
         }
         // While draining, what was kept of its rate limit has to be younger than its last attempt.
         let keeps_used = self.draining && lane.rate.used(now_ms) != Used::None;
-        if lane.gone.is_some() && was_gone.is_none() || keeps_used {
+        if lane.memory() != memory || keeps_used {
             effects.push(Effect::Remember { ordinal, memo: lane.memo(now_ms).to_bytes() });
         }
         effects.push(Effect::Record(Outcome {
@@ -310,29 +308,6 @@ impl Engine {
         self.ages.reset(ordinal, age, None);
     }
 
-    /// Gives up what has waited for longer than it may, whatever held it up; the oldest first.
-    fn give_up_old(&mut self, now_ms: i64, effects: &mut Vec<Effect>) {
-        let mut left = MOST_GIVEN_UP;
-        while left > 0
-            && let Some(ordinal) = self.ages.due(now_ms)
-            && let Some(Slot::Lane(scheduled)) = self.slots.get_mut(ordinal.0 as usize)
-        {
-            let given_up = scheduled.lane.give_up(now_ms, left);
-            let failure = too_old(scheduled.lane.max_age_ms());
-            left -= given_up.len();
-            self.pending -= given_up.len() as u64;
-            for Waiting { seq, attempts, .. } in given_up {
-                if attempts == 0 {
-                    self.cache.take(seq);
-                }
-                let kind = OutcomeKind::DeadLettered { failure: failure.clone() };
-                let attempts = attempts.into();
-                effects.push(Effect::Record(Outcome { seq, endpoint: ordinal, at_ms: now_ms, attempts, kind }));
-            }
-            self.settle(ordinal, now_ms, effects);
-        }
-    }
-
     /// Puts a lane where its state says that it belongs. To be called after every change to a lane.
     fn settle(&mut self, ordinal: Ordinal, now_ms: i64, effects: &mut Vec<Effect>) {
         let Some(Slot::Lane(scheduled)) = self.slots.get_mut(ordinal.0 as usize) else { return };
@@ -414,13 +389,6 @@ impl Engine {
             _ => None,
         }
     }
-}
-
-/// Why a delivery is given up that nobody tried to make any more.
-fn too_old(max_age_ms: u64) -> Failure {
-    let max_age = SignedDuration::from_millis(i64::try_from(max_age_ms).unwrap_or(i64::MAX));
-    let message = format!("not delivered within {max_age:#}, which is its retry.maxAge");
-    Failure { status: None, reason: healthy::EXHAUSTED.to_owned(), message }
 }
 
 /// A lane's standing is not what it was `before`: what it has in flight counts with the others of its kind.

@@ -2,12 +2,13 @@
 //!
 //! A lane decides what it could start next and when. Whether it may, besides all others, is the engine's decision.
 
-use posthaste_delivery_config::{CircuitBreaker, DeliveryOrdering, DeliveryRate, RetryPolicy, defaults};
+use posthaste_delivery_config::{CircuitBreaker, DeliveryOrdering, DeliveryRate, OnExhausted, RetryPolicy, defaults};
 use posthaste_journal::{Pending, Seq};
 
 use super::{
     breaker::{Breaker, Sign},
-    gone::Gone,
+    exhausted::Exhausted,
+    identity::Identity,
     memo::Memo,
     queue::{Queue, Waiting, in_seconds},
     rate::Rate,
@@ -36,6 +37,8 @@ pub struct LaneSettings {
     pub ordering: DeliveryOrdering,
     /// When failed deliveries are attempted again.
     pub retry: RetryPolicy,
+    /// What becomes of it when a delivery is given up.
+    pub on_exhausted: OnExhausted,
 }
 
 /// A delivery in flight.
@@ -46,7 +49,7 @@ pub struct Running {
     /// Number of this attempt, from 1.
     pub attempt: u32,
     /// The endpoint as it was when the attempt started: a 410 says something of that one only.
-    pub of: Gone,
+    pub of: Identity,
     /// The group of its subject.
     pub group: u16,
     /// When the event was accepted, in whole seconds rounded up.
@@ -76,7 +79,9 @@ pub struct Lane {
     /// Not in the current configuration: starts nothing.
     pub parked: bool,
     /// It answered 410: starts nothing.
-    pub gone: Option<Gone>,
+    pub gone: Option<Identity>,
+    /// A delivery to it was given up. It may start nothing for that.
+    pub exhausted: Option<Exhausted>,
     /// The endpoint was deleted: nothing waits any more, and what is in flight is not recorded.
     pub dropped: bool,
     /// By its last attempt.
@@ -92,9 +97,9 @@ pub struct Lane {
 }
 
 impl LaneSettings {
-    /// The endpoint that a 410 would be about.
-    pub fn identity(&self) -> Gone {
-        Gone { generation: self.generation, url_fingerprint: self.url_fingerprint }
+    /// The endpoint that an attempt is made to.
+    pub fn identity(&self) -> Identity {
+        Identity { generation: self.generation, url_fingerprint: self.url_fingerprint }
     }
 }
 
@@ -105,19 +110,21 @@ impl Lane {
     }
 
     /// The endpoint as it is now; `None` until it has been in a configuration.
-    pub fn identity(&self) -> Option<Gone> {
+    pub fn identity(&self) -> Option<Identity> {
         self.settings.as_ref().map(LaneSettings::identity)
     }
 
-    /// Takes new settings. A gone endpoint comes back when they are of another generation or URL, or toggle
-    /// `suspend`; true if it does. A pause does not outlive such a change either, and the circuit closes: they come
-    /// from the receiver of before, and a person waits for what the change brings.
+    /// Takes new settings. An endpoint that was stopped, because it is gone or exhausted, comes back when they are of
+    /// another generation or URL, or toggle `suspend`; true if what is remembered of it changes. A pause does not outlive
+    /// such a change either, and the circuit closes: they come from the receiver of before, and a person waits for what
+    /// the change brings.
     pub fn configure(&mut self, settings: LaneSettings) -> bool {
         let toggled = self.settings.as_ref().is_some_and(|old| old.suspend != settings.suspend);
-        let returns = self.gone.is_some_and(|gone| toggled || gone != settings.identity());
-        if returns {
-            self.gone = None;
-        }
+        let before = self.memory();
+        let identity = settings.identity();
+        self.gone = self.gone.filter(|gone| !toggled && *gone == identity);
+        self.exhausted =
+            self.exhausted.and_then(|exhausted| exhausted.configured(settings.on_exhausted, identity, toggled));
         if self.settings.as_ref().is_some_and(|old| old.identity() != settings.identity()) {
             self.throttle = Throttle::default();
             self.breaker = Breaker::default();
@@ -130,7 +137,19 @@ impl Lane {
         self.breaker.configure(settings.circuit_breaker.as_ref(), settings.concurrency);
         self.parked = false;
         self.settings = Some(settings);
-        returns
+        self.memory() != before
+    }
+
+    /// What of it is to be remembered at once when it changes.
+    pub fn memory(&self) -> (Option<Identity>, Option<Exhausted>) {
+        (self.gone, self.exhausted)
+    }
+
+    /// A delivery of this endpoint has used up its retries, or its time.
+    pub fn exhaust(&mut self, of: Identity) {
+        if let Some(settings) = self.settings.as_ref().filter(|settings| settings.identity() == of) {
+            self.exhausted = Exhausted::by(settings.on_exhausted, of);
+        }
     }
 
     /// Adds a delivery that has had no attempt. Must be called in order of acceptance.
@@ -162,10 +181,11 @@ impl Lane {
         self.queue.clear();
     }
 
-    /// Neither suspended nor parked, gone or dropped.
+    /// Neither suspended nor parked, stopped or dropped.
     pub fn may_deliver(&self) -> bool {
         let suspended = self.settings.as_ref().is_none_or(|settings| settings.suspend);
-        !suspended && !self.parked && self.gone.is_none() && !self.dropped
+        let stopped = self.gone.is_some() || matches!(self.exhausted, Some(Exhausted::Stopped(_)));
+        !suspended && !self.parked && !stopped && !self.dropped
     }
 
     /// How long after it was accepted a delivery is given up. Of an endpoint that has not been in a configuration since
@@ -244,7 +264,7 @@ impl Lane {
 
     /// What is to be kept of it.
     pub fn memo(&self, now_ms: i64) -> Memo {
-        Memo { gone: self.gone, used: self.rate.used(now_ms), used_until_ms: now_ms }
+        Memo { gone: self.gone, exhausted: self.exhausted, used: self.rate.used(now_ms), used_until_ms: now_ms }
     }
 
     /// Attempts in flight.
@@ -279,7 +299,7 @@ mod tests {
         let blocks: [fn(&mut Lane); 3] = [
             |lane| assert!(!lane.configure(LaneSettings { suspend: true, ..settings() })),
             |lane| lane.parked = true,
-            |lane| lane.gone = Some(Gone { generation: 1, url_fingerprint: 1 }),
+            |lane| lane.gone = Some(Identity { generation: 1, url_fingerprint: 1 }),
         ];
         for block in blocks {
             let mut lane = lane();
@@ -297,7 +317,7 @@ mod tests {
 
     #[test]
     fn a_gone_endpoint_returns_with_a_new_generation_or_url_or_when_suspend_is_toggled() {
-        let gone = Gone { generation: 1, url_fingerprint: 1 };
+        let gone = Identity { generation: 1, url_fingerprint: 1 };
         let cases = [
             (settings(), false),
             (LaneSettings { generation: 2, ..settings() }, true),

@@ -8,7 +8,8 @@ use std::collections::VecDeque;
 use bytes::{Buf, BufMut, Bytes};
 
 use super::{
-    gone::Gone,
+    exhausted::Exhausted,
+    identity::Identity,
     rate::{Entry, Used},
 };
 
@@ -16,14 +17,18 @@ const VERSION: u8 = 2;
 const GONE: u8 = 1;
 const WINDOW: u8 = 2;
 const BUCKET: u8 = 3;
-const USED_UNTIL: u8 = 4;
+const MARKED: u8 = 4;
+const STOPPED: u8 = 5;
+const USED_UNTIL: u8 = 6;
 const ENTRY_BYTES: usize = 12;
 
 /// See the module. [`Used::Unknown`] is not kept.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Memo {
     /// It answered 410.
-    pub gone: Option<Gone>,
+    pub gone: Option<Identity>,
+    /// A delivery to it was given up.
+    pub exhausted: Option<Exhausted>,
     /// What was used of its rate limit when the engine was asked to stop.
     pub used: Used,
     /// All attempts that ended up to this time are in `used`. Kept only with it.
@@ -31,13 +36,12 @@ pub struct Memo {
 }
 
 impl Memo {
-    /// As the journal keeps it; empty when there is nothing to remember. At most 839 bytes.
+    /// As the journal keeps it; empty when there is nothing to remember. At most 856 bytes.
     pub fn to_bytes(&self) -> Bytes {
         let mut bytes = Vec::new();
         if let Some(gone) = self.gone {
             bytes.put_u8(GONE);
-            bytes.put_i64_le(gone.generation);
-            bytes.put_u64_le(gone.url_fingerprint);
+            put_identity(&mut bytes, gone);
         }
         match &self.used {
             Used::None | Used::Unknown { .. } => {}
@@ -58,6 +62,14 @@ impl Memo {
             bytes.put_u8(USED_UNTIL);
             bytes.put_i64_le(self.used_until_ms);
         }
+        match self.exhausted {
+            None => {}
+            Some(Exhausted::Marked) => bytes.put_u8(MARKED),
+            Some(Exhausted::Stopped(of)) => {
+                bytes.put_u8(STOPPED);
+                put_identity(&mut bytes, of);
+            }
+        }
         if !bytes.is_empty() {
             bytes.insert(0, VERSION);
         }
@@ -75,10 +87,9 @@ impl Memo {
 
     fn part(&mut self, bytes: &mut &[u8]) -> Option<()> {
         match bytes.try_get_u8().ok()? {
-            GONE => {
-                let generation = bytes.try_get_i64_le().ok()?;
-                self.gone = Some(Gone { generation, url_fingerprint: bytes.try_get_u64_le().ok()? });
-            }
+            GONE => self.gone = Some(identity(bytes)?),
+            MARKED => self.exhausted = Some(Exhausted::Marked),
+            STOPPED => self.exhausted = Some(Exhausted::Stopped(identity(bytes)?)),
             WINDOW => {
                 let count = usize::from(bytes.try_get_u8().ok()?);
                 let mut entries = VecDeque::with_capacity(count.min(bytes.len() / ENTRY_BYTES));
@@ -96,17 +107,33 @@ impl Memo {
     }
 }
 
+fn put_identity(bytes: &mut Vec<u8>, of: Identity) {
+    bytes.put_i64_le(of.generation);
+    bytes.put_u64_le(of.url_fingerprint);
+}
+
+fn identity(bytes: &mut &[u8]) -> Option<Identity> {
+    let generation = bytes.try_get_i64_le().ok()?;
+    Some(Identity { generation, url_fingerprint: bytes.try_get_u64_le().ok()? })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn memos() -> Vec<Memo> {
-        let gone = Some(Gone { generation: -7, url_fingerprint: u64::MAX - 1 });
+        let gone = Some(Identity { generation: -7, url_fingerprint: u64::MAX - 1 });
         let entry = |at_ms| Entry { first_ms: at_ms, last_ms: at_ms, count: 3 };
         vec![
             Memo { gone, ..Memo::default() },
-            Memo { gone, used: Used::Window((0..66).map(entry).collect()), used_until_ms: 99 },
-            Memo { gone: None, used: Used::Bucket { full_ns: 1 << 70 }, used_until_ms: 99 },
+            Memo { exhausted: Some(Exhausted::Marked), ..Memo::default() },
+            Memo {
+                gone,
+                exhausted: gone.map(Exhausted::Stopped),
+                used: Used::Window((0..66).map(entry).collect()),
+                used_until_ms: 99,
+            },
+            Memo { gone: None, exhausted: None, used: Used::Bucket { full_ns: 1 << 70 }, used_until_ms: 99 },
         ]
     }
 
@@ -129,6 +156,7 @@ mod tests {
             for length in 0..bytes.len() {
                 let read = Memo::from_bytes(&bytes[..length]);
                 assert!(read.gone.is_none() || read.gone == memo.gone);
+                assert!(read.exhausted.is_none() || read.exhausted == memo.exhausted);
             }
         }
     }

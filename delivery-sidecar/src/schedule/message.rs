@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use posthaste_journal::{Ordinal, Outcome, Seq};
 
-use super::{breaker::Circuit, lane::LaneSettings};
+use super::{breaker::Circuit, exhausted::Exhausted, lane::LaneSettings};
 use crate::{event::Event, send::Verdict};
 
 /// What does not change while the engine runs.
@@ -109,12 +109,14 @@ pub struct Start {
 pub struct LaneView {
     /// It answered 410 and has not changed since.
     pub gone: bool,
+    /// A delivery to it was given up, and its settings say that this matters.
+    pub exhausted: Option<Exhausted>,
     /// Whether attempts are made.
     pub circuit: Circuit,
     /// It is in the current configuration.
     pub configured: bool,
     /// Deliveries that are not finished.
     pub pending: u64,
-    /// When the next attempt is due, if one waits for its time.
+    /// When the next attempt may start, pauses and limits included; `None` when none waits for a time.
     pub next_attempt_ms: Option<i64>,
 }

@@ -24,7 +24,8 @@ mod breaker;
 mod cache;
 mod conclude;
 mod engine;
-mod gone;
+mod exhausted;
+mod identity;
 mod lane;
 mod memo;
 mod message;
@@ -44,5 +45,7 @@ mod tests;
 
 pub use breaker::Circuit;
 pub use engine::Engine;
+pub use exhausted::Exhausted;
+pub use identity::Identity;
 pub use lane::LaneSettings;
 pub use message::{Effect, Input, LaneView, Options, Settings, Start};

@@ -15,7 +15,7 @@ pub fn outcome(endpoint: Ordinal, waiting: &Waiting, now_ms: i64) -> Outcome {
         seq: waiting.seq,
         endpoint,
         at_ms: now_ms,
-        attempts: waiting.attempts,
+        attempts: waiting.attempts.into(),
         kind: OutcomeKind::DeadLettered { failure },
     }
 }

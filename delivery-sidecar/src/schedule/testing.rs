@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use posthaste_delivery_config::{DeliveryOrdering, RetryPolicy};
+use posthaste_delivery_config::{DeliveryOrdering, OnExhausted, RetryPolicy};
 use posthaste_journal::{Failure, Ordinal};
 
 use super::LaneSettings;
@@ -37,6 +37,7 @@ pub(crate) fn settings() -> LaneSettings {
         circuit_breaker: None,
         rate_limit: None,
         ordering: DeliveryOrdering::None,
+        on_exhausted: OnExhausted::Continue,
         retry: RetryPolicy { schedule_ms: vec![1_000, 10_000], jitter_percent: 0, max_age_ms: 360_000_000 },
     }
 }

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use posthaste_delivery_config::DeliveryOrdering;
+use posthaste_delivery_config::{DeliveryOrdering, OnExhausted};
 use posthaste_journal::{EndpointRecord, EndpointStats, Ordinal, Outcome, OutcomeKind, Pending, Seq};
 use proptest::prelude::*;
 use rand::{Rng, RngExt, SeedableRng, rngs::SmallRng};
@@ -17,6 +17,7 @@ use super::{
 use crate::send::{FailureClass, Verdict};
 
 mod age;
+mod exhausted;
 
 /// The engine with someone who remembers all that it did.
 struct Driver {
@@ -67,7 +68,7 @@ impl Driver {
                 }
                 Effect::Record(outcome) => self.outcomes.push(outcome),
                 Effect::Remember { ordinal, memo } => drop(self.memos.insert(ordinal, memo)),
-                Effect::Changed(ordinal) => drop(self.engine.view(ordinal)),
+                Effect::Changed(ordinal) => drop(self.engine.view(ordinal, self.now_ms)),
             }
         }
         assert_eq!(self.engine.in_flight(), self.running.len());
@@ -212,7 +213,7 @@ fn a_gone_endpoint_keeps_its_deliveries_over_a_restart_until_it_is_edited() {
     restarted.engine.recover(&[record], &pending);
     restarted.configure(Settings { in_flight: 1, lanes: lanes(1, &settings()), ..Settings::default() });
     assert!(restarted.running.is_empty());
-    assert!(restarted.engine.view(Ordinal(0)).unwrap().gone);
+    assert!(restarted.engine.view(Ordinal(0), restarted.now_ms).unwrap().gone);
     restarted.configure(Settings {
         in_flight: 1,
         lanes: lanes(1, &LaneSettings { generation: 2, ..settings() }),
@@ -229,7 +230,7 @@ fn a_410_from_before_an_edit_does_not_stop_the_edited_endpoint() {
     let edited = LaneSettings { url_fingerprint: 2, ..settings() };
     driver.configure(Settings { in_flight: 10, lanes: lanes(1, &edited), ..Settings::default() });
     driver.finish(0, seq, failed(FailureClass::Gone));
-    assert!(!driver.engine.view(Ordinal(0)).unwrap().gone);
+    assert!(!driver.engine.view(Ordinal(0), driver.now_ms).unwrap().gone);
     assert!(driver.wake() && driver.running.len() == 1);
 }
 
@@ -246,7 +247,7 @@ fn deliveries_wait_while_suspended_or_absent_and_go_on_afterwards() {
         driver.configure(still);
         let seqs = [driver.commit(&[0]), driver.commit(&[0])];
         assert!(driver.running.is_empty() && driver.engine.is_drained());
-        assert_eq!(driver.engine.view(Ordinal(0)).unwrap().pending, 2);
+        assert_eq!(driver.engine.view(Ordinal(0), driver.now_ms).unwrap().pending, 2);
         driver.configure(all(lanes(1, &settings())));
         for seq in seqs {
             driver.finish(0, seq, succeeded());
@@ -265,7 +266,7 @@ fn a_deleted_endpoint_is_forgotten_even_if_an_event_for_it_is_still_on_its_way()
     driver.finish(0, seq, succeeded());
     driver.commit(&[0]);
     assert!(driver.outcomes.is_empty() && driver.running.is_empty() && !driver.wake());
-    assert!(driver.engine.view(Ordinal(0)).is_none());
+    assert!(driver.engine.view(Ordinal(0), driver.now_ms).is_none());
 }
 
 #[test]
@@ -371,11 +372,11 @@ fn an_endpoint_that_only_fails_is_probed_and_comes_back_by_itself() {
     }
     let attempted = driver.started.len();
     assert!(attempted < seqs.len());
-    let view = driver.engine.view(Ordinal(0)).unwrap();
+    let view = driver.engine.view(Ordinal(0), driver.now_ms).unwrap();
     assert_eq!((view.circuit, view.next_attempt_ms), (Circuit::Open, Some(driver.now_ms + 20_000)));
     assert!(driver.wake());
     assert_eq!(driver.running.len(), 1, "one probe, although all events and retries are due");
-    assert_eq!(driver.engine.view(Ordinal(0)).unwrap().circuit, Circuit::HalfOpen);
+    assert_eq!(driver.engine.view(Ordinal(0), driver.now_ms).unwrap().circuit, Circuit::HalfOpen);
     let probe = driver.running.keys().next().unwrap().1;
     assert_eq!(probe, seqs[attempted], "what has been due longest");
     driver.finish(0, probe, failed(FailureClass::Retry));
@@ -388,7 +389,7 @@ fn an_endpoint_that_only_fails_is_probed_and_comes_back_by_itself() {
     }
     assert_eq!(most, [1, 1, 2, 2, 4, 4, 3, 2, 1]);
     assert!(driver.engine.is_drained() && driver.engine.pending() == 0);
-    assert_eq!(driver.engine.view(Ordinal(0)).unwrap().circuit, Circuit::Closed);
+    assert_eq!(driver.engine.view(Ordinal(0), driver.now_ms).unwrap().circuit, Circuit::Closed);
 }
 
 #[test]
@@ -419,7 +420,7 @@ fn an_edit_closes_the_circuit() {
     let edited = LaneSettings { generation: 2, ..with_breaker() };
     driver.configure(Settings { in_flight: 10, lanes: lanes(1, &edited), ..Settings::default() });
     assert_eq!(driver.running.len(), 1);
-    assert_eq!(driver.engine.view(Ordinal(0)).unwrap().circuit, Circuit::Closed);
+    assert_eq!(driver.engine.view(Ordinal(0), driver.now_ms).unwrap().circuit, Circuit::Closed);
 }
 
 #[test]
@@ -593,7 +594,11 @@ fn live(seed: u64) {
         assert_eq!(driver.engine.pending(), committed.len() as u64);
         for ordinal in (0..6).map(Ordinal) {
             let waiting = committed.iter().filter(|(committed, _)| *committed == ordinal).count() as u64;
-            assert_eq!(driver.engine.view(ordinal).map_or(0, |view| view.pending), waiting, "lost or invented");
+            assert_eq!(
+                driver.engine.view(ordinal, driver.now_ms).map_or(0, |view| view.pending),
+                waiting,
+                "lost or invented"
+            );
         }
     }
     let lanes = (0..6).map(Ordinal).filter(|ordinal| !dropped.contains(ordinal));
@@ -608,7 +613,9 @@ fn live(seed: u64) {
         }
     }
     assert!(driver.engine.is_drained(), "the engine came to rest with deliveries that it could make");
-    assert!((0..6).all(|ordinal| driver.engine.view(Ordinal(ordinal)).is_none_or(|view| view.pending == 0)));
+    assert!(
+        (0..6).all(|ordinal| driver.engine.view(Ordinal(ordinal), driver.now_ms).is_none_or(|view| view.pending == 0))
+    );
 }
 
 fn verdict(random: &mut impl Rng) -> Verdict {
@@ -639,6 +646,8 @@ fn configuration(random: &mut impl Rng, dropped: &BTreeSet<Ordinal>) -> Settings
                     max_age_ms: if random.random_bool(0.5) { u64::try_from(SHORT_MS).unwrap() } else { 360_000_000 },
                     ..settings().retry
                 },
+                on_exhausted: [OnExhausted::Continue, OnExhausted::MarkFailing, OnExhausted::Disable]
+                    [random.random_range(0..3)],
                 ..settings()
             };
             lanes.push((ordinal, settings));
@@ -672,8 +681,8 @@ fn an_endpoint_with_too_much_pending_gives_up_its_oldest_but_not_what_is_in_flig
         let OutcomeKind::DeadLettered { failure } = &outcome.kind else { panic!("{outcome:?}") };
         assert_eq!(failure.reason, overflow::OVERFLOW);
     }
-    assert_eq!(driver.engine.view(Ordinal(0)).unwrap().pending, 3);
-    assert_eq!((driver.engine.view(Ordinal(1)).unwrap().pending, driver.engine.pending()), (5, 8));
+    assert_eq!(driver.engine.view(Ordinal(0), driver.now_ms).unwrap().pending, 3);
+    assert_eq!((driver.engine.view(Ordinal(1), driver.now_ms).unwrap().pending, driver.engine.pending()), (5, 8));
     driver.handle(Input::Overflow { ordinal: Ordinal(0), oldest: seqs[..3].to_vec() });
     driver.handle(Input::Overflow { ordinal: Ordinal(9), oldest: seqs });
     assert_eq!(driver.outcomes.len(), 2, "telling it again changes nothing");

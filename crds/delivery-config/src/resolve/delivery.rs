@@ -7,7 +7,7 @@ use posthaste_crds::{
     v1alpha1::{self, Backoff, CircuitBreakerType, DeliverySettings, Retry},
 };
 
-use crate::{CircuitBreaker, DeliveryOrdering, DeliveryPolicy, DeliveryRate, RetryPolicy, defaults};
+use crate::{CircuitBreaker, DeliveryOrdering, DeliveryPolicy, DeliveryRate, OnExhausted, RetryPolicy, defaults};
 
 /// Fills in each field from the endpoint, else its Webhook's defaults, else the built-in ones. A schedule, or
 /// `maxAttempts` with `backoff`, is one choice: whoever makes it first, in that order, makes it whole.
@@ -26,6 +26,11 @@ pub(super) fn resolve(own: Option<&DeliverySettings>, inherited: Option<&Deliver
             max_age_ms: retries()
                 .find_map(|retry| retry.max_age.as_ref())
                 .map_or(defaults::MAX_AGE_MS, |age| milliseconds(age.as_std())),
+        },
+        on_exhausted: match levels().find_map(|settings| settings.on_exhausted).unwrap_or_default() {
+            v1alpha1::OnExhausted::Continue => OnExhausted::Continue,
+            v1alpha1::OnExhausted::MarkFailing => OnExhausted::MarkFailing,
+            v1alpha1::OnExhausted::Disable => OnExhausted::Disable,
         },
         retry_after_max_ms: milliseconds(
             levels()
@@ -142,6 +147,15 @@ mod tests {
         let inherited = settings(serde_json::json!({"ordering": "PerSubject"}));
         assert_eq!(resolve(None, Some(&inherited)).ordering, DeliveryOrdering::PerSubject);
         assert_eq!(resolve(Some(&own), Some(&inherited)).ordering, DeliveryOrdering::None);
+    }
+
+    #[test]
+    fn what_becomes_of_an_exhausted_endpoint_is_inherited() {
+        assert_eq!(resolve(None, None).on_exhausted, OnExhausted::Continue);
+        let own = settings(serde_json::json!({"onExhausted": "MarkFailing"}));
+        let inherited = settings(serde_json::json!({"onExhausted": "Disable"}));
+        assert_eq!(resolve(None, Some(&inherited)).on_exhausted, OnExhausted::Disable);
+        assert_eq!(resolve(Some(&own), Some(&inherited)).on_exhausted, OnExhausted::MarkFailing);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::report::{
     shown,
     testing::{failed, succeeded, view, webhook as webhook_view},
 };
-use crate::schedule::Circuit;
+use crate::schedule::{Circuit, Exhausted, Identity};
 
 const NOON: &str = "2026-01-01T12:00:00.75Z";
 
@@ -146,27 +146,32 @@ fn any_view() -> impl Strategy<Value = EndpointView> {
         |(at_ms, status, reason, message)| StatsFailure { at_ms, failure: Failure { status, reason, message } },
     );
     let flags = (any::<bool>(), any::<bool>(), any::<bool>(), proptest::option::of("\\PC{1,300}"));
+    let stopped = Exhausted::Stopped(Identity { generation: 1, url_fingerprint: 1 });
+    let exhausted = proptest::sample::select(vec![None, Some(Exhausted::Marked), Some(stopped)]);
     let circuit = proptest::sample::select(&[Circuit::Closed, Circuit::Open, Circuit::HalfOpen][..]);
     let counts = (any::<u64>(), any::<u64>(), 0u64..5, 0u64..3, proptest::option::of(0i64..9_999_999));
     let keys = proptest::collection::vec("[a-z]{1,5}", 0..3);
-    (flags, counts, proptest::option::of(failure), keys, circuit).prop_map(
-        |((enabled, suspended, gone, config_error), counts, last_failure, active_key_ids, circuit)| EndpointView {
-            enabled,
-            suspended,
-            gone,
-            circuit,
-            config_error,
-            active_key_ids,
-            pending: counts.0,
-            stats: EndpointStats {
-                delivered: counts.1,
-                consecutive_failures: counts.2,
-                dead_lettered: counts.3,
-                last_success_ms: counts.4,
-                last_failure,
-                ..EndpointStats::default()
-            },
-            ..view("a")
+    (flags, counts, proptest::option::of(failure), keys, (circuit, exhausted)).prop_map(
+        |((enabled, suspended, gone, config_error), counts, last_failure, active_key_ids, (circuit, exhausted))| {
+            EndpointView {
+                enabled,
+                suspended,
+                gone,
+                exhausted,
+                circuit,
+                config_error,
+                active_key_ids,
+                pending: counts.0,
+                stats: EndpointStats {
+                    delivered: counts.1,
+                    consecutive_failures: counts.2,
+                    dead_lettered: counts.3,
+                    last_success_ms: counts.4,
+                    last_failure,
+                    ..EndpointStats::default()
+                },
+                ..view("a")
+            }
         },
     )
 }

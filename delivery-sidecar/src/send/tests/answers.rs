@@ -45,6 +45,39 @@ async fn gone_and_throttled_have_their_consequences() {
 }
 
 #[tokio::test]
+async fn each_status_has_its_consequence() {
+    for (line, class) in [
+        ("200 OK", None),
+        ("201 Created", None),
+        ("202 Accepted", None),
+        ("204 No Content", None),
+        ("299 Fine", None),
+        ("304 Not Modified", Some(FailureClass::Retry)),
+        ("400 Bad Request", Some(FailureClass::Retry)),
+        ("401 Unauthorized", Some(FailureClass::Retry)),
+        ("404 Not Found", Some(FailureClass::Retry)),
+        ("408 Request Timeout", Some(FailureClass::Throttle)),
+        ("410 Gone", Some(FailureClass::Gone)),
+        ("429 Too Many Requests", Some(FailureClass::Throttle)),
+        ("500 Internal Server Error", Some(FailureClass::Retry)),
+        ("501 Not Implemented", Some(FailureClass::Retry)),
+        ("502 Bad Gateway", Some(FailureClass::Throttle)),
+        ("503 Service Unavailable", Some(FailureClass::Throttle)),
+        ("504 Gateway Timeout", Some(FailureClass::Throttle)),
+        ("500 Later\r\nretry-after: 7", Some(FailureClass::Throttle)),
+    ] {
+        let head = format!("HTTP/1.1 {line}\r\n");
+        let head =
+            if line.starts_with("204") || line.starts_with("304") { head } else { head + "content-length: 0\r\n" };
+        let found = match verdict_on(head + "\r\n", Then::KeepOpen).await {
+            Verdict::Succeeded { .. } => None,
+            Verdict::Failed { class, .. } => Some(class),
+        };
+        assert_eq!(found, class, "{line}");
+    }
+}
+
+#[tokio::test]
 async fn a_date_in_retry_after_is_counted_from_the_answer() {
     let receiver = Receiver::answering(
         "HTTP/1.1 429 Too Many Requests\r\nretry-after: Fri, 02 Jan 2026 05:00:00 GMT\r\ncontent-length: 0\r\n\r\n",

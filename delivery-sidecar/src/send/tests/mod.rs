@@ -6,6 +6,7 @@ mod delivery;
 mod dns;
 mod names;
 mod receiver;
+mod timeouts;
 mod tls;
 
 use std::sync::Arc;

@@ -1,6 +1,9 @@
 //! A receiver that reads a request and then writes the bytes it was told to, good HTTP or not.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    time::Duration,
+};
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use tokio::{
@@ -23,6 +26,8 @@ pub enum Then {
     Stall,
     /// Goes on writing this byte for as long as anyone listens.
     Flood(u8),
+    /// The same, one byte every few milliseconds.
+    Drip(u8),
 }
 
 /// A request as it came.
@@ -104,6 +109,11 @@ async fn serve(
             Then::Close => return,
             Then::Reset => return stream.get_ref().set_zero_linger().unwrap(),
             Then::Stall => return std::future::pending().await,
+            Then::Drip(byte) => {
+                while stream.write_all(&[byte]).await.is_ok() {
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                }
+            }
             Then::Flood(byte) => while stream.write_all(&[byte; 1024]).await.is_ok() {},
         }
     }
