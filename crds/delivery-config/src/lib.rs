@@ -18,8 +18,8 @@ pub mod template;
 
 pub use contract::{
     AddressPolicy, Authentication, CONTRACT_VERSION, Chunk, ChunkRef, CircuitBreaker, DeliveryOrdering, DeliveryPolicy,
-    DeliveryRate, Endpoint, HeaderValue, Index, Limits, RateLimit, RetryPolicy, SigningKey, StatusBudget, StatusMode,
-    Target, TargetKind, Tombstone, WebhookConfig,
+    DeliveryRate, Endpoint, HeaderValue, Index, Interest, Limits, RateLimit, RetryPolicy, SigningKey, StatusBudget,
+    StatusMode, Target, TargetKind, Tombstone, Waiting, WebhookConfig,
 };
 pub use render::{Rendered, render};
 pub use secret::Redacted;
