@@ -3,22 +3,15 @@
 //! - An endpoint with a tenant gets only that tenant's events; one without gets all.
 //! - A type pattern is a type, `*`, or a type's beginning that ends with `.`, `:` or `/` followed by `*`, which stands
 //!   for any rest.
-//! - A disabled endpoint gets nothing new. Suspended and parked endpoints do: their deliveries are kept and wait.
+//! - A disabled endpoint gets nothing new. Suspended endpoints do, and those that wait for something that they refer to:
+//!   their deliveries are kept and wait.
 
 use std::collections::{HashMap, HashSet};
 
+pub use posthaste_delivery_config::Interest;
 use posthaste_journal::Ordinal;
 
 const SEPARATORS: [char; 3] = ['.', ':', '/'];
-
-/// What an endpoint wants to get.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Interest {
-    /// Only events of this tenant.
-    pub tenant: Option<String>,
-    /// Patterns of event types; `None` is all.
-    pub event_types: Option<Vec<String>>,
-}
 
 /// An index over the interests of all endpoints.
 #[derive(Debug, Default)]

@@ -3,7 +3,7 @@
 use sha2::{Digest, Sha256};
 
 /// Hex digits of a revision: 64 bits, enough to tell any two revisions of one Webhook apart.
-const REVISION_DIGITS: usize = 16;
+pub(crate) const REVISION_DIGITS: usize = 16;
 
 /// SHA-256 in hex.
 pub(crate) fn sha256_hex(bytes: &[u8]) -> String {

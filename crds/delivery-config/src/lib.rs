@@ -18,8 +18,8 @@ pub mod template;
 
 pub use contract::{
     AddressPolicy, Authentication, CONTRACT_VERSION, Chunk, ChunkRef, CircuitBreaker, DeadLetter, DeliveryOrdering,
-    DeliveryPolicy, DeliveryRate, Endpoint, HeaderValue, Index, Limits, OnExhausted, RateLimit, RetryPolicy,
-    SigningKey, StatusBudget, StatusMode, Target, TargetKind, Tombstone, WebhookConfig,
+    DeliveryPolicy, DeliveryRate, Endpoint, HeaderValue, Index, Interest, Limits, OnExhausted, RateLimit, RetryPolicy,
+    SigningKey, StatusBudget, StatusMode, Target, TargetKind, Tombstone, Waiting, WebhookConfig,
 };
 pub use render::{Rendered, render};
 pub use secret::Redacted;

@@ -6,6 +6,7 @@
 mod chunks;
 mod limits;
 mod tombstones;
+mod waiting;
 
 use std::collections::BTreeMap;
 
@@ -14,10 +15,12 @@ use posthaste_crds::v1alpha1::{Webhook, WebhookEndpoint};
 use serde::Serialize;
 
 pub use chunks::{RenderedChunk, chunk_number};
-pub use tombstones::{MAX_PARKED, MAX_TOMBSTONES};
+pub use tombstones::MAX_LISTED;
 
 use crate::{
-    AddressPolicy, CONTRACT_VERSION, Index, Redacted, StatusBudget, hash,
+    AddressPolicy, CONTRACT_VERSION, Index, Redacted, StatusBudget,
+    contract::MAX_INDEX_BYTES,
+    hash,
     resolve::{self, Lookup, Outcome, Parent, Status, Verdict},
 };
 
@@ -120,8 +123,13 @@ pub fn render(input: &Input) -> Rendered {
             chunks: chunks.iter().map(|(number, chunk)| chunk.reference(*number)).collect(),
             webhook,
             parked,
-            tombstones,
+            waiting: None,
+            tombstones: Vec::new(),
         };
+        let taken = json(&index).len() + hash::REVISION_DIGITS + waiting::reserve(index.parked.len());
+        let mut room = MAX_INDEX_BYTES.saturating_sub(taken);
+        index.tombstones = tombstones::fitting(tombstones, &mut room);
+        index.waiting = Some(waiting::waiting(input, &verdicts, &index.parked, room));
         // The chunks' hashes are in the index, so this covers all of their content.
         index.revision = hash::revision(salt, json(&index).as_bytes());
         Configuration { index, chunks }

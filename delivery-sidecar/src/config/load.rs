@@ -6,7 +6,7 @@ use std::{
 };
 
 use posthaste_delivery_config::{
-    ChunkRef, Index, Tombstone, WebhookConfig,
+    ChunkRef, Index, Tombstone, Waiting, WebhookConfig,
     contract::{self, ContractError},
 };
 
@@ -22,8 +22,8 @@ pub struct Loaded {
     pub revision: Arc<str>,
     /// The endpoints, in order of UID.
     pub endpoints: Vec<Arc<LoadedEndpoint>>,
-    /// UIDs of endpoints that exist and cannot run now.
-    pub parked: Vec<String>,
+    /// Endpoints that exist and cannot run now.
+    pub parked: Vec<ParkedEndpoint>,
     /// Endpoints that were deleted.
     pub tombstones: Vec<Tombstone>,
 }
@@ -49,6 +49,26 @@ pub struct LoadedEndpoint {
     pub interest: Interest,
     /// It, ready for delivering to; or why it cannot be used.
     pub compiled: Result<Arc<Endpoint>, String>,
+}
+
+/// An endpoint that exists and cannot run now. What waits for it is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ParkedEndpoint {
+    /// Its identity.
+    pub uid: Arc<str>,
+    /// Which new events are kept for it.
+    pub keeps: Keeps,
+}
+
+/// Which new events are kept for an endpoint that cannot run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Keeps {
+    /// None: it is not accepted, or disabled.
+    Nothing,
+    /// What it wants: it waits for something that it refers to.
+    Wanted(Arc<Interest>),
+    /// The configuration does not say: what it wanted when it was last known.
+    AsBefore,
 }
 
 /// Why a configuration was not taken.
@@ -107,10 +127,25 @@ impl Loader {
             webhook: Arc::new(index.webhook),
             revision: Arc::from(index.revision),
             endpoints,
-            parked: index.parked,
+            parked: parked(index.parked, index.waiting),
             tombstones: index.tombstones,
         })
     }
+}
+
+fn parked(uids: Vec<String>, waiting: Option<Vec<Waiting>>) -> Vec<ParkedEndpoint> {
+    let otherwise = if waiting.is_some() { Keeps::Nothing } else { Keeps::AsBefore };
+    let endpoint = |uid: String| ParkedEndpoint { uid: Arc::from(uid), keeps: otherwise.clone() };
+    let mut parked: Vec<_> = uids.into_iter().map(endpoint).collect();
+    for Waiting { interest, parked: positions } in waiting.into_iter().flatten() {
+        let keeps = interest.map_or(Keeps::AsBefore, |interest| Keeps::Wanted(Arc::new(interest)));
+        for position in positions {
+            if let Some(endpoint) = usize::try_from(position).ok().and_then(|position| parked.get_mut(position)) {
+                endpoint.keeps = keeps.clone();
+            }
+        }
+    }
+    parked
 }
 
 async fn read_chunk(index: &Index, chunk: &ChunkRef, source: &dyn Source) -> Result<KnownChunk, LoadError> {
@@ -147,6 +182,22 @@ mod tests {
 
     fn names(loaded: &Loaded) -> Vec<&str> {
         loaded.endpoints.iter().map(|endpoint| &*endpoint.name).collect()
+    }
+
+    #[test]
+    fn what_is_kept_for_parked_endpoints_is_what_the_index_says_or_what_was_before() {
+        let keeps = |waiting| -> Vec<_> {
+            let uids = ["a", "b", "c"].map(str::to_owned).to_vec();
+            parked(uids, waiting).into_iter().map(|endpoint| endpoint.keeps).collect()
+        };
+        let interest = Interest { tenant: Some("acme".to_owned()), event_types: None };
+        let wanted = Keeps::Wanted(Arc::new(interest.clone()));
+        let waiting = |interest, parked: &[u32]| Waiting { interest, parked: parked.to_vec() };
+        assert_eq!(keeps(None), [Keeps::AsBefore, Keeps::AsBefore, Keeps::AsBefore]);
+        assert_eq!(keeps(Some(Vec::new())), [Keeps::Nothing, Keeps::Nothing, Keeps::Nothing]);
+        // A position that there is not is passed over.
+        let some = vec![waiting(Some(interest), &[2, 7]), waiting(None, &[0])];
+        assert_eq!(keeps(Some(some)), [Keeps::AsBefore, Keeps::Nothing, wanted]);
     }
 
     #[tokio::test]

@@ -12,7 +12,7 @@ mod watch;
 #[cfg(test)]
 pub(crate) mod testing;
 
-pub use load::{LoadError, Loaded, LoadedEndpoint, Loader};
+pub use load::{Keeps, LoadError, Loaded, LoadedEndpoint, Loader, ParkedEndpoint};
 pub use snapshot::{Entry, Snapshot};
 pub use source::{KubeSource, Source};
 pub use watch::{State, follow, watch_index};

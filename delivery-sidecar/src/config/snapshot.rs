@@ -9,7 +9,10 @@ use std::{
 use posthaste_delivery_config::WebhookConfig;
 use posthaste_journal::Ordinal;
 
-use super::{Loaded, LoadedEndpoint};
+use super::{
+    Loaded, LoadedEndpoint,
+    load::{Keeps, ParkedEndpoint},
+};
 use crate::{
     endpoint::Endpoint,
     route::Router,
@@ -40,7 +43,7 @@ pub struct Entry {
     pub loaded: Arc<LoadedEndpoint>,
     /// What deliveries are made with: it, or while it cannot be used, its last good form.
     pub running: Option<Arc<Endpoint>>,
-    /// It exists and is not to run now: events are matched by its last known rules, and its deliveries wait.
+    /// It exists and is not to run now: its deliveries wait.
     pub parked: bool,
 }
 
@@ -55,9 +58,9 @@ impl Snapshot {
     /// Puts a configuration together. `ordinal` knows all endpoints of `loaded`, and the deleted ones that the journal
     /// has met.
     ///
-    /// An endpoint that the operator parks (a Secret that it needs is gone, say) is matched by the rules of `previous`,
-    /// so that nothing that it would have got is lost. After a restart these rules are not known, and it is not
-    /// matched until it is back. What waits for it is kept in any case.
+    /// For an endpoint that the operator parks, events are kept as the configuration says: what it wants while something
+    /// that it refers to is missing, nothing when it is not accepted. A configuration that does not say leaves it at the
+    /// rules of `previous`; after a restart there are none. What waits for it is kept in any case.
     pub fn new(loaded: &Loaded, previous: Option<&Snapshot>, ordinal: impl Fn(&str) -> Option<Ordinal>) -> Self {
         let mut entries = BTreeMap::new();
         let before = |uid: &str| previous.and_then(|previous| previous.entries.get(uid));
@@ -70,10 +73,9 @@ impl Snapshot {
             let entry = Entry { ordinal, loaded: Arc::clone(endpoint), running, parked: false };
             entries.insert(Arc::clone(&endpoint.uid), Arc::new(entry));
         }
-        for uid in &loaded.parked {
-            if let Some((uid, entry)) = previous.and_then(|previous| previous.entries.get_key_value(uid.as_str()))
-                && !entries.contains_key(uid)
-            {
+        let parked: Vec<_> = loaded.parked.iter().filter(|parked| !entries.contains_key(&parked.uid)).collect();
+        for ParkedEndpoint { uid, .. } in &parked {
+            if let Some(entry) = before(uid) {
                 let running = entry.running.clone();
                 let parked = Entry { ordinal: entry.ordinal, loaded: Arc::clone(&entry.loaded), running, parked: true };
                 entries.insert(Arc::clone(uid), Arc::new(parked));
@@ -81,11 +83,21 @@ impl Snapshot {
         }
         let dropped = loaded.tombstones.iter().filter(|tombstone| !entries.contains_key(tombstone.uid.as_str()));
         let dropped = dropped.filter_map(|tombstone| Some((tombstone.uid.clone(), ordinal(&tombstone.uid)?))).collect();
-        let enabled = entries.values().filter(|entry| entry.loaded.enabled);
+        let running = entries.values().filter(|entry| !entry.parked && entry.loaded.enabled);
+        let running = running.map(|entry| (entry.ordinal, &entry.loaded.interest));
+        let waiting = parked.iter().filter_map(|ParkedEndpoint { uid, keeps }| match keeps {
+            Keeps::Nothing => None,
+            Keeps::Wanted(interest) => Some((ordinal(uid)?, &**interest)),
+            Keeps::AsBefore => {
+                let entry = entries.get(uid).filter(|entry| entry.loaded.enabled)?;
+                Some((entry.ordinal, &entry.loaded.interest))
+            }
+        });
+        let router = Router::new(running.chain(waiting));
         Self {
             webhook: Arc::clone(&loaded.webhook),
             revision: Arc::clone(&loaded.revision),
-            router: Router::new(enabled.map(|entry| (entry.ordinal, &entry.loaded.interest))),
+            router,
             dropped,
             by_ordinal: entries.values().map(|entry| (entry.ordinal, Arc::clone(entry))).collect(),
             entries,
@@ -131,7 +143,7 @@ impl Snapshot {
 
 #[cfg(test)]
 mod tests {
-    use posthaste_delivery_config::{Endpoint as Written, Redacted, Tombstone};
+    use posthaste_delivery_config::{Endpoint as Written, Interest, Redacted, Tombstone};
 
     use super::*;
     use crate::config::{
@@ -171,10 +183,15 @@ mod tests {
         );
     }
 
+    /// `a` runs and `b` is parked.
+    fn b_parked(keeps: Keeps) -> Loaded {
+        Loaded { parked: vec![ParkedEndpoint { uid: "uid-b".into(), keeps }], ..loaded(&[endpoint("a")]) }
+    }
+
     #[test]
-    fn a_parked_endpoint_is_still_matched_and_does_not_run() {
+    fn a_parked_endpoint_keeps_what_it_kept_before_if_nothing_else_is_said() {
         let first = Snapshot::new(&loaded(&[endpoint("a"), endpoint("b")]), None, ordinal);
-        let parked = Loaded { parked: vec!["uid-b".to_owned()], ..loaded(&[endpoint("a")]) };
+        let parked = b_parked(Keeps::AsBefore);
         let second = Snapshot::new(&parked, Some(&first), ordinal);
         assert_eq!(second.router.route(None, "x"), [A, B]);
         assert_eq!(second.settings().lanes.len(), 1);
@@ -182,6 +199,26 @@ mod tests {
         assert_eq!(third.router.route(None, "x"), [A, B]);
         let after_restart = Snapshot::new(&parked, None, ordinal);
         assert_eq!(after_restart.router.route(None, "x"), [A]);
+    }
+
+    #[test]
+    fn a_waiting_endpoint_gets_what_it_wants_now_known_before_or_not() {
+        let first = Snapshot::new(&loaded(&[endpoint("a"), endpoint("b")]), None, ordinal);
+        let interest = Interest { tenant: None, event_types: Some(vec!["y".to_owned()]) };
+        let waiting = b_parked(Keeps::Wanted(Arc::new(interest)));
+        for previous in [Some(&first), None] {
+            let snapshot = Snapshot::new(&waiting, previous, ordinal);
+            assert_eq!((snapshot.router.route(None, "x"), snapshot.router.route(None, "y")), (vec![A], vec![A, B]));
+            assert_eq!(snapshot.settings().lanes.len(), 1, "it does not run");
+        }
+    }
+
+    #[test]
+    fn an_endpoint_that_is_not_accepted_any_more_gets_nothing_new_at_once() {
+        let first = Snapshot::new(&loaded(&[endpoint("a"), endpoint("b")]), None, ordinal);
+        let second = Snapshot::new(&b_parked(Keeps::Nothing), Some(&first), ordinal);
+        assert_eq!(second.router.route(None, "x"), [A]);
+        assert!(second.dropped.is_empty());
     }
 
     #[test]

@@ -89,6 +89,7 @@ pub(crate) fn index(generation: i64) -> Index {
         webhook: webhook(generation),
         chunks: Vec::new(),
         parked: Vec::new(),
+        waiting: None,
         tombstones: Vec::new(),
     }
 }

@@ -13,7 +13,7 @@ use tokio::{
 
 use super::{engine_task::Message, open};
 use crate::{
-    config::{Loaded, Snapshot, State},
+    config::{Keeps, Loaded, Snapshot, State},
     ingest,
     send::{Sender, SetupError},
     telemetry::{
@@ -62,14 +62,16 @@ impl Configurator {
         Self { journal, metrics, ordinals, sender: None }
     }
 
-    /// Makes a configuration ready: its endpoints have numbers, and there is a sender for its address policy.
+    /// Makes a configuration ready: the endpoints that events are kept for have numbers, and there is a sender for its address policy.
     pub async fn prepare(
         &mut self,
         loaded: &Loaded,
         previous: Option<&Snapshot>,
     ) -> Result<(Arc<Snapshot>, Arc<Sender>), ApplyError> {
-        let unknown = loaded.endpoints.iter().filter(|endpoint| !self.ordinals.contains_key(&*endpoint.uid));
-        let unknown: Vec<String> = unknown.map(|endpoint| endpoint.uid.to_string()).collect();
+        let waiting = loaded.parked.iter().filter(|parked| matches!(parked.keeps, Keeps::Wanted(_)));
+        let uids = loaded.endpoints.iter().map(|endpoint| &endpoint.uid).chain(waiting.map(|parked| &parked.uid));
+        let unknown = uids.filter(|uid| !self.ordinals.contains_key(&***uid));
+        let unknown: Vec<String> = unknown.map(ToString::to_string).collect();
         if !unknown.is_empty() {
             let ordinals = self.journal.ordinals(unknown.clone()).await?;
             self.ordinals.extend(unknown.into_iter().zip(ordinals));

@@ -60,7 +60,8 @@ pub fn validate(input: &Input) -> Rendered {
     let mut rendered = if outcome.status == Status::False {
         refused(input, outcome)
     } else {
-        let previous = input.previous.map(|index| without(index, input.unreadable));
+        // What cannot be read must not count as deleted.
+        let previous = input.previous.map(|index| index.without(input.unreadable));
         let status = input.webhook.status.as_ref();
         let loaded =
             status.and_then(|status| status.configuration.as_ref()).and_then(|loaded| loaded.revision.as_deref());
@@ -129,15 +130,6 @@ fn is_leftover(webhook: &Webhook, endpoint: &WebhookEndpoint) -> bool {
             && Some(&controller.name) == webhook.metadata.name.as_ref()
             && Some(&controller.uid) != webhook.metadata.uid.as_ref()
     })
-}
-
-/// An index that does not know of these endpoints, so that they do not count as deleted.
-fn without(index: &Index, unreadable: &HashSet<String>) -> Index {
-    let mut index = index.clone();
-    let readable = |uid: &String| !unreadable.contains(uid);
-    index.chunks.iter_mut().for_each(|chunk| chunk.endpoints.retain(readable));
-    index.parked.retain(readable);
-    index
 }
 
 #[cfg(test)]

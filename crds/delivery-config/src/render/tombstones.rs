@@ -11,12 +11,10 @@ use jiff::{Timestamp, Unit};
 use super::{Input, uid};
 use crate::{Tombstone, resolve::Verdict};
 
-/// Most tombstones in an index. Of more, the latest are kept; together with [`MAX_PARKED`] and the most endpoints that
-/// a Webhook can have, an index stays below the size of a Secret.
-pub const MAX_TOMBSTONES: usize = 4096;
-/// Most waiting endpoints in an index. Of more, those are listed that the previous index knew: an endpoint that never
-/// was in a configuration has no deliveries that could be dropped.
-pub const MAX_PARKED: usize = 4096;
+/// Most endpoints in an index, those in chunks and those that wait. Of more, those that wait are listed that the previous
+/// index knew: an endpoint that never was in a configuration has no deliveries that could be dropped. It is more than a
+/// Webhook may have, so that all of them may wait at once.
+pub const MAX_LISTED: usize = 12_288;
 
 /// UIDs of endpoints that exist without being in a chunk, and tombstones of those that are gone.
 pub(super) fn absent(input: &Input, verdicts: &[Verdict]) -> (Vec<String>, Vec<Tombstone>) {
@@ -32,7 +30,8 @@ pub(super) fn absent(input: &Input, verdicts: &[Verdict]) -> (Vec<String>, Vec<T
     let waiting = input.endpoints.iter().zip(verdicts).filter(|(_, verdict)| verdict.endpoint.is_none());
     let mut parked: Vec<&str> = waiting.map(|(endpoint, _)| uid(endpoint)).collect();
     parked.sort_unstable_by_key(|uid| (!known.contains(uid), *uid));
-    parked.truncate(MAX_PARKED);
+    let in_chunks = verdicts.iter().filter(|verdict| verdict.endpoint.is_some()).count();
+    parked.truncate(MAX_LISTED.saturating_sub(in_chunks));
     parked.sort_unstable();
 
     let acknowledged = previous.is_some_and(|index| input.acknowledged == Some(index.revision.as_str()));
@@ -42,8 +41,19 @@ pub(super) fn absent(input: &Input, verdicts: &[Verdict]) -> (Vec<String>, Vec<T
     let time = whole_second(input.now);
     tombstones.extend(known.difference(&existing).map(|uid| Tombstone { uid: (*uid).to_owned(), time }));
     tombstones.sort_unstable_by(|a, b| b.time.cmp(&a.time).then_with(|| a.uid.cmp(&b.uid)));
-    tombstones.truncate(MAX_TOMBSTONES);
     (parked.into_iter().map(str::to_owned).collect(), tombstones)
+}
+
+/// The first of them that take at most `room` bytes, which become less: the latest deletions.
+pub(super) fn fitting(mut tombstones: Vec<Tombstone>, room: &mut usize) -> Vec<Tombstone> {
+    let fits = |tombstone: &Tombstone| {
+        let left = room.checked_sub(super::json(tombstone).len() + 1);
+        *room = left.unwrap_or(*room);
+        left.is_some()
+    };
+    let count = tombstones.iter().map(fits).take_while(|fits| *fits).count();
+    tombstones.truncate(count);
+    tombstones
 }
 
 /// Rounding fails only at the ends of the calendar.

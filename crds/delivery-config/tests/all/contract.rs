@@ -1,7 +1,10 @@
 //! How a sidecar reads what another release's operator wrote.
 
 use crate::fixtures::{PLAIN, Render, endpoint, lookup, webhook};
-use posthaste_delivery_config::contract::{self, ContractError};
+use posthaste_delivery_config::{
+    Interest, Waiting,
+    contract::{self, ContractError},
+};
 
 fn index() -> serde_json::Value {
     let endpoints = [endpoint("oak", PLAIN)];
@@ -24,14 +27,14 @@ fn fields_of_a_later_release_are_passed_over() {
 #[test]
 fn optional_fields_of_this_release_may_be_missing() {
     let mut value = index();
-    for field in ["parked", "tombstones"] {
+    for field in ["parked", "waiting", "tombstones"] {
         value.as_object_mut().unwrap().remove(field);
     }
     for field in ["eventTypes", "suspend", "addressPolicy", "status"] {
         value["webhook"].as_object_mut().unwrap().remove(field);
     }
     let index = read(&value).unwrap();
-    assert_eq!((index.webhook.event_types, index.webhook.suspend), (None, false));
+    assert_eq!((index.webhook.event_types, index.webhook.suspend, index.waiting), (None, false, None));
 }
 
 #[test]
@@ -41,6 +44,21 @@ fn an_unknown_version_is_refused_whatever_else_it_says() {
         assert_eq!(error, ContractError::Version { found: version });
         assert!(error.to_string().contains("this sidecar reads 1 to 1"), "{error}");
     }
+}
+
+#[test]
+fn an_index_without_some_endpoints_still_says_what_the_others_wait_for() {
+    let mut index = read(&index()).unwrap();
+    index.parked = ["ash", "elm", "fir", "yew"].map(str::to_owned).to_vec();
+    let waiting = |interest: Option<&str>, parked: &[u32]| Waiting {
+        interest: interest.map(|tenant| Interest { tenant: Some(tenant.to_owned()), event_types: None }),
+        parked: parked.to_vec(),
+    };
+    index.waiting = Some(vec![waiting(Some("a"), &[0, 3]), waiting(None, &[1, 2])]);
+    let index = index.without(&["elm".to_owned(), "oak".to_owned()].into());
+    assert_eq!(index.parked, ["ash", "fir", "yew"]);
+    assert_eq!(index.waiting, Some(vec![waiting(Some("a"), &[0, 2]), waiting(None, &[1])]));
+    assert!(index.chunks.iter().all(|chunk| chunk.endpoints.is_empty()));
 }
 
 #[test]

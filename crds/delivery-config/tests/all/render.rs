@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 
 use crate::fixtures::{PLAIN, Render, UID, endpoint, lookup, read_back, webhook};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{OwnerReference, Time};
-use posthaste_crds::v1alpha1::WebhookEndpoint;
+use posthaste_crds::v1alpha1::{Webhook, WebhookEndpoint};
 use posthaste_delivery_config::{
-    Index, Rendered, Tombstone,
-    contract::{MAX_CHUNK_BYTES, MAX_ENDPOINT_BYTES},
-    render::{MAX_PARKED, MAX_TOMBSTONES, chunk_number},
+    Index, Interest, Rendered, Tombstone, Waiting,
+    contract::{MAX_CHUNK_BYTES, MAX_ENDPOINT_BYTES, MAX_INDEX_BYTES},
+    render::{MAX_LISTED, chunk_number},
 };
 use proptest::prelude::*;
 
@@ -264,24 +264,108 @@ fn a_full_chunk_turns_down_the_latest() {
     assert_eq!(configuration.index.parked.len(), 2);
 }
 
-#[test]
-fn the_largest_index_fits_into_a_secret() {
-    let uid = |n: usize| format!("{n:08x}-0000-4000-8000-000000000000");
+/// Its key is missing.
+const WAITING: &str = "
+    target: {url: 'https://receiver.example/'}
+    signing: {keys: [{id: k1, secretKeyRef: {name: none, key: key}}]}
+";
+
+fn long_uid(n: usize) -> String {
+    format!("{n:08x}-0000-4000-8000-000000000000")
+}
+
+/// Each with a UID of its own.
+fn with_long_uids(endpoints: Vec<WebhookEndpoint>) -> impl Iterator<Item = WebhookEndpoint> {
+    endpoints.into_iter().enumerate().map(|(n, mut endpoint)| {
+        endpoint.metadata.uid = Some(long_uid(n));
+        endpoint
+    })
+}
+
+/// A Webhook with the longest catalogue.
+fn large_webhook() -> Webhook {
     let types: Vec<String> = (0..512).map(|n| format!("{{name: '{n:0128}'}}")).collect();
-    let trees = webhook(&format!("{{eventTypes: [{}]}}", types.join(",")));
-    let lookup = lookup();
-    let mut endpoints = plain(0..=(10_000 + MAX_PARKED));
-    for (n, endpoint) in endpoints.iter_mut().enumerate() {
-        endpoint.metadata.uid = Some(uid(n));
+    webhook(&format!("{{eventTypes: [{}]}}", types.join(",")))
+}
+
+#[test]
+fn what_an_endpoint_wants_is_listed_while_it_waits_and_not_when_it_is_refused() {
+    let (trees, lookup) = (webhook("{limits: {endpoints: 5}}"), lookup());
+    let with = |name: &str, more: &str| endpoint(name, &format!("{WAITING}\n    {more}"));
+    let mut endpoints = vec![
+        endpoint("ash", PLAIN),
+        with("elm", "tenant: acme"),
+        with("fir", "eventTypes: [a.*]"),
+        with("oak", "tenant: acme"),
+        with("pine", "enabled: false"),
+        // Over the limit.
+        with("yew", "tenant: acme"),
+    ];
+    let index = Render::new(&trees, &endpoints, &lookup).configuration().index;
+    assert_eq!(index.parked, ["elm", "fir", "oak", "pine", "yew"]);
+    let acme = Interest { tenant: Some("acme".to_owned()), event_types: None };
+    let a = Interest { tenant: None, event_types: Some(vec!["a.*".to_owned()]) };
+    let waiting = |interest, parked: &[u32]| Waiting { interest: Some(interest), parked: parked.to_vec() };
+    assert_eq!(index.waiting, Some(vec![waiting(acme.clone(), &[0, 2]), waiting(a, &[1])]));
+
+    // What is not accepted gets nothing, whatever it lacks besides.
+    endpoints[1].spec.settings.target.url = Some("http://receiver.example/".to_owned());
+    let index = Render::new(&trees, &endpoints, &lookup).configuration().index;
+    assert_eq!(
+        index.waiting.unwrap().iter().find(|waiting| waiting.interest.as_ref() == Some(&acme)).unwrap().parked,
+        [2, 4]
+    );
+    // And nobody waits when nothing is missing.
+    assert_eq!(Render::new(&trees, &plain(["ash"]), &lookup).configuration().index.waiting, Some(Vec::new()));
+}
+
+#[test]
+fn all_endpoints_of_a_webhook_may_lose_a_common_secret() {
+    let (trees, lookup) = (large_webhook(), lookup());
+    let endpoints = with_long_uids(vec![endpoint("elm", WAITING); 10_000]);
+    let endpoints = endpoints.enumerate().map(|(n, mut endpoint)| {
+        endpoint.spec.settings.tenant = Some(format!("tenant-{}", n % 500));
+        endpoint
+    });
+    let endpoints: Vec<_> = endpoints.collect();
+    let configuration = Render::new(&trees, &endpoints, &lookup).configuration();
+    assert_eq!(configuration.index.parked.len(), 10_000);
+    let waiting = configuration.index.waiting.as_ref().unwrap();
+    assert_eq!(waiting.iter().filter(|waiting| waiting.interest.is_some()).count(), 500);
+    assert_eq!(waiting.iter().map(|waiting| waiting.parked.len()).sum::<usize>(), 10_000);
+    assert!(configuration.index_json().len() <= MAX_INDEX_BYTES);
+}
+
+#[test]
+fn the_largest_index_has_room() {
+    let (trees, lookup) = (large_webhook(), lookup());
+    // Interests of some of those that wait are as long as may be, and no two the same.
+    let types = |n: usize| (0..64).map(|t| format!("{n:08}{t:0120}")).collect();
+    let waiting = vec![endpoint("elm", WAITING); MAX_LISTED].into_iter().enumerate().map(|(n, mut endpoint)| {
+        endpoint.spec.settings.event_types = n.is_multiple_of(100).then(|| types(n));
+        endpoint
+    });
+    let endpoints = vec![endpoint("oak", PLAIN); 10_001].into_iter().chain(waiting).collect();
+    let endpoints: Vec<_> = with_long_uids(endpoints).collect();
+    // More than the limit's ten thousand are accepted only of those that wait behind none.
+    for (n, attached) in [(10_001, 10_000), (5_000, 5_000), (0, 0)] {
+        let endpoints = &endpoints[10_001 - n..];
+        let mut previous: Index = Render::new(&trees, &[], &lookup).configuration().index;
+        previous.parked = (100_000..120_000).map(long_uid).collect();
+        let mut render = Render::new(&trees, endpoints, &lookup);
+        render.previous = Some(&previous);
+        let configuration = render.configuration();
+        let Index { chunks, parked, waiting, tombstones, .. } = &configuration.index;
+        assert_eq!(chunks.iter().map(|chunk| chunk.endpoints.len()).sum::<usize>(), attached);
+        assert_eq!(attached + parked.len(), MAX_LISTED.min(endpoints.len()));
+        assert!(tombstones.len() >= 2_000, "{}", tombstones.len());
+        let size = configuration.index_json().len();
+        assert!(size <= MAX_INDEX_BYTES, "{size}");
+        assert!(size > MAX_INDEX_BYTES - 90_000, "what there is room for is used: {size}");
+        if attached == 0 {
+            assert!(waiting.as_ref().unwrap().iter().any(|waiting| waiting.interest.is_none()));
+        }
     }
-    let mut previous: Index = Render::new(&trees, &[], &lookup).configuration().index;
-    previous.parked = (100_000..=(100_000 + MAX_TOMBSTONES)).map(uid).collect();
-    let mut render = Render::new(&trees, &endpoints, &lookup);
-    render.previous = Some(&previous);
-    let configuration = render.configuration();
-    assert_eq!((configuration.index.parked.len(), configuration.index.tombstones.len()), (MAX_PARKED, MAX_TOMBSTONES));
-    let size = configuration.index_json().len();
-    assert!(size <= 1024 * 1024, "{size}");
 }
 
 proptest! {

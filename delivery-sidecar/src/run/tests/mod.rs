@@ -8,7 +8,7 @@ use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use http::StatusCode;
 use jiff::Timestamp;
-use posthaste_delivery_config::{AddressPolicy, Endpoint, Index, Redacted, Tombstone, WebhookConfig};
+use posthaste_delivery_config::{AddressPolicy, Endpoint, Index, Redacted, Tombstone, Waiting, WebhookConfig};
 use tokio::sync::watch;
 
 use super::{Delivery, Setup, testing::post};
@@ -40,6 +40,7 @@ struct Configuration {
     webhook: WebhookConfig,
     endpoints: Vec<Endpoint>,
     parked: Vec<String>,
+    waiting: Option<Vec<Waiting>>,
     deleted: Vec<String>,
 }
 
@@ -47,7 +48,7 @@ impl Configuration {
     fn new(endpoints: Vec<Endpoint>) -> Self {
         let address_policy = AddressPolicy { allow: vec!["127.0.0.0/8".parse().unwrap()], deny: Vec::new() };
         let webhook = WebhookConfig { address_policy, ..webhook(1) };
-        Self { webhook, endpoints, parked: Vec::new(), deleted: Vec::new() }
+        Self { webhook, endpoints, parked: Vec::new(), waiting: None, deleted: Vec::new() }
     }
 
     async fn load(&self) -> Arc<Loaded> {
@@ -56,6 +57,7 @@ impl Configuration {
         let mut index: Index = serde_json::from_slice(&written.current_index()).unwrap();
         index.webhook = self.webhook.clone();
         index.parked.clone_from(&self.parked);
+        index.waiting.clone_from(&self.waiting);
         let tombstone = |uid: &String| Tombstone { uid: uid.clone(), time: Timestamp::now() };
         index.tombstones = self.deleted.iter().map(tombstone).collect();
         written.write_index(&index);

@@ -3,6 +3,7 @@
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use http::StatusCode;
+use posthaste_delivery_config::{Interest, Waiting};
 use tokio::runtime::{Builder, Runtime};
 
 use super::{Configuration, Process, endpoint_at};
@@ -91,4 +92,32 @@ async fn a_journal_that_another_process_holds_is_waited_for_unready() {
     second.post_id("one").await;
     receiver.delivered(1).await;
     second.stop().await;
+}
+
+#[tokio::test]
+async fn an_endpoint_that_waited_for_its_secret_over_a_restart_gets_what_came_meanwhile() {
+    let directory = tempfile::tempdir().unwrap();
+    let receiver = Receiver::healthy().await;
+    let mut configuration = Configuration::new(Vec::new());
+    configuration.parked = vec!["uid-acme".to_owned(), "uid-refused".to_owned()];
+    let interest = Interest { tenant: None, event_types: Some(vec!["order.*".to_owned()]) };
+    configuration.waiting = Some(vec![Waiting { interest: Some(interest), parked: vec![0] }]);
+    let process = Process::start(directory.path(), &configuration).await;
+    let (status, body) = process.post(r#"{"id": "one", "type": "order.created", "data": 1}"#).await;
+    assert_eq!(status, StatusCode::ACCEPTED, "{body}");
+    assert!(body.contains(r#""deliveries":1"#), "{body}");
+    let (_, body) = process.post(r#"{"id": "other", "type": "invoice.paid", "data": 1}"#).await;
+    assert!(body.contains(r#""deliveries":0"#), "{body}");
+    process.stop().await;
+
+    let process = Process::start(directory.path(), &configuration).await;
+    process.post_id("two").await;
+    configuration.endpoints = vec![endpoint_at("acme", receiver.url())];
+    configuration.parked = vec!["uid-refused".to_owned()];
+    configuration.waiting = Some(Vec::new());
+    configuration.webhook.generation = 2;
+    process.configure(&configuration).await;
+    let ids: BTreeSet<_> = receiver.delivered(2).await.into_iter().map(|received| received.id).collect();
+    assert_eq!(ids, ["one".to_owned(), "two".to_owned()].into());
+    process.stop().await;
 }

@@ -127,7 +127,7 @@ fn assert_within_budget(writes: &[Write]) {
     let budget = StatusBudget::default();
     for (first, begin) in writes.iter().enumerate() {
         for (count, end) in (1_u32..).zip(&writes[first..]) {
-            let time = (end.at - begin.at).as_secs_f64();
+            let time = end.at.saturating_sub(begin.at).as_secs_f64();
             let allowed = budget.burst + DEBT + budget.per_second * time;
             assert!(f64::from(count) <= allowed + 1e-3, "{count} writes in {time} s, allowed are {allowed}");
         }
