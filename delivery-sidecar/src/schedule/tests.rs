@@ -18,6 +18,7 @@ use crate::send::{FailureClass, Verdict};
 
 mod age;
 mod exhausted;
+mod recovery;
 
 /// The engine with someone who remembers all that it did.
 struct Driver {
