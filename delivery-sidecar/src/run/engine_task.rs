@@ -3,9 +3,9 @@
 //! It never waits for anything that could wait for it. The journal hands events over without waiting, and attempts are
 //! tasks of their own; only when sixteen thousand outcomes wait for a disk that fails does this task wait with them.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use posthaste_journal::{Committed, Error, Journal, Ordinal, Seq};
+use posthaste_journal::{Committed, Error, Journal, Ordinal, Outcome, Seq};
 use tokio::{
     sync::{mpsc, oneshot},
     task::JoinSet,
@@ -192,7 +192,7 @@ impl EngineTask {
             }
             Message::Finished(ordinal, seq, Attempted { event_id, verdict }) => {
                 let input = Input::Finished { ordinal, seq, ended_ms: now_ms(), verdict };
-                self.handle(input, event_id.as_deref()).await;
+                self.handle(input, Some((seq, event_id.as_deref()))).await;
             }
             Message::Configure(snapshot, sender) => self.configure(snapshot, sender).await,
             Message::ConfigurationRefused(error) => self.showing.refused(&self.snapshot, error),
@@ -216,22 +216,26 @@ impl EngineTask {
         self.handle(Input::Configure(settings), None).await;
     }
 
-    /// Hands the engine an input and does what it says. `event_id` is of the attempt that the input is about.
-    async fn handle(&mut self, input: Input, event_id: Option<&str>) {
+    /// Hands the engine an input and does what it says. `ended` is the attempt that the input is about, and the id of its
+    /// event.
+    async fn handle(&mut self, input: Input, ended: Option<(Seq, Option<&str>)>) {
         let mut effects = std::mem::take(&mut self.effects);
         self.engine.handle(input, now_ms(), &mut effects);
         if !effects.is_empty() {
             self.tidy_at.get_or_insert_with(|| Instant::now() + TIDY_INTERVAL);
             self.usage_at.get_or_insert_with(|| Instant::now() + USAGE_INTERVAL);
         }
+        let mut given_up: BTreeMap<Ordinal, Vec<Outcome>> = BTreeMap::new();
         for effect in effects.drain(..) {
             match effect {
                 Effect::Start(start) => self.start(start),
-                Effect::Record(outcome) => {
-                    let entry = self.snapshot.by_ordinal(outcome.endpoint);
-                    let name = entry.map_or("unknown", |entry| &entry.loaded.name);
-                    self.recorder.record(outcome, name, event_id).await;
-                }
+                Effect::Record(outcome) => match ended.filter(|(seq, _)| *seq == outcome.seq) {
+                    Some((_, event_id)) => {
+                        let name = self.name(outcome.endpoint);
+                        self.recorder.record(outcome, name, event_id).await;
+                    }
+                    None => given_up.entry(outcome.endpoint).or_default().push(outcome),
+                },
                 Effect::Remember { ordinal, memo } => {
                     if let Err(error) = self.journal.remember(ordinal, memo).await {
                         tracing::warn!(%error, "an endpoint's state is not kept; after a restart it is the one before");
@@ -240,7 +244,14 @@ impl EngineTask {
                 Effect::Changed(ordinal) => self.showing.changed(ordinal),
             }
         }
+        for (ordinal, outcomes) in given_up {
+            self.recorder.given_up(outcomes, self.name(ordinal)).await;
+        }
         self.effects = effects;
+    }
+
+    fn name(&self, ordinal: Ordinal) -> &str {
+        self.snapshot.by_ordinal(ordinal).map_or("unknown", |entry| &entry.loaded.name)
     }
 
     fn start(&mut self, start: Start) {
