@@ -17,6 +17,7 @@ use super::{
     backlog::{Backlog, Waiting},
     clock::now_ms,
     memory::Memory,
+    memos::Memos,
     showing::Showing,
     views::next_key_expiry_ms,
 };
@@ -98,6 +99,7 @@ pub struct EngineTask {
     memory: Memory,
     journal: Journal,
     recorder: Recorder,
+    memos: Memos,
     showing: Showing,
     accepting: Latch,
     metrics: Metrics,
@@ -136,6 +138,7 @@ impl EngineTask {
             backlog,
             memory,
             recorder: Recorder::new(journal.clone(), metrics.clone()),
+            memos: Memos::new(journal.clone()),
             showing: Showing::new(Arc::clone(&board), journal.clone()),
             journal,
             accepting,
@@ -236,11 +239,7 @@ impl EngineTask {
                     }
                     None => given_up.entry(outcome.endpoint).or_default().push(outcome),
                 },
-                Effect::Remember { ordinal, memo } => {
-                    if let Err(error) = self.journal.remember(ordinal, memo).await {
-                        tracing::warn!(%error, "an endpoint's state is not kept; after a restart it is the one before");
-                    }
-                }
+                Effect::Remember { ordinal, memo } => self.memos.keep(ordinal, memo),
                 Effect::Changed(ordinal) => self.showing.changed(ordinal),
             }
         }
@@ -332,6 +331,7 @@ impl EngineTask {
     /// Shows the last views, as far as their outcomes can be synced.
     async fn end(mut self) -> usize {
         self.look_at_journal();
+        self.memos.finish().await;
         if self.journal.flush().await.is_ok() {
             self.showing.finish(&mut self.engine, &self.snapshot);
         }
