@@ -30,4 +30,15 @@ impl Recorder {
             DeliveryFinished { endpoint, event_id, deliveries: 1, state }.emit(&self.metrics);
         }
     }
+
+    /// Records outcomes of one endpoint's deliveries that were given up without an attempt. There may be a million of
+    /// them: they are told about together.
+    pub async fn given_up(&self, outcomes: Vec<Outcome>, endpoint: &str) {
+        let deliveries = outcomes.len() as u64;
+        for outcome in outcomes {
+            self.journal.record(outcome).await;
+        }
+        let state = FinalState::DeadLettered;
+        DeliveryFinished { endpoint, event_id: None, deliveries, state }.emit(&self.metrics);
+    }
 }

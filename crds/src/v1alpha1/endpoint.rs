@@ -119,7 +119,8 @@ pub struct EndpointSettings {
     /// Default `true`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub enabled: Option<bool>,
-    /// `true`: events are kept for this endpoint and delivered once it is `false` again. Default `false`.
+    /// `true`: events are kept for this endpoint, for as long as `delivery.retry.maxAge` allows, and delivered once it is
+    /// `false` again. Default `false`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub suspend: Option<bool>,
 }

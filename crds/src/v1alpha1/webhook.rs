@@ -74,7 +74,8 @@ pub struct WebhookSpec {
     #[schemars(length(max = 16))]
     #[x_kube(merge_strategy = kube::core::ListMerge::Map(vec!["name".into()]))]
     pub endpoints: Option<Vec<InlineEndpoint>>,
-    /// `true`: events are accepted and kept, and none is delivered until it is `false` again. Default `false`.
+    /// `true`: events are accepted and kept, for as long as each endpoint's `delivery.retry.maxAge` allows, and none is
+    /// delivered until it is `false` again. Default `false`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub suspend: Option<bool>,
 }

@@ -3,9 +3,9 @@
 //! It never waits for anything that could wait for it. The journal hands events over without waiting, and attempts are
 //! tasks of their own; only when sixteen thousand outcomes wait for a disk that fails does this task wait with them.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use posthaste_journal::{Committed, Error, Journal, Ordinal, Overflow, Seq};
+use posthaste_journal::{Committed, Error, Journal, Ordinal, Outcome, Overflow, Seq};
 use tokio::{
     sync::{mpsc, oneshot},
     task::JoinSet,
@@ -17,6 +17,7 @@ use super::{
     backlog::{Backlog, Waiting},
     clock::now_ms,
     memory::Memory,
+    memos::Memos,
     showing::Showing,
     views::next_key_expiry_ms,
 };
@@ -105,6 +106,7 @@ pub struct EngineTask {
     memory: Memory,
     journal: Journal,
     recorder: Recorder,
+    memos: Memos,
     showing: Showing,
     accepting: Latch,
     metrics: Metrics,
@@ -145,6 +147,7 @@ impl EngineTask {
             backlog,
             memory,
             recorder: Recorder::new(journal.clone(), metrics.clone()),
+            memos: Memos::new(journal.clone()),
             showing: Showing::new(Arc::clone(&board), journal.clone()),
             journal,
             accepting,
@@ -203,7 +206,7 @@ impl EngineTask {
             }
             Message::Finished(ordinal, seq, Attempted { event_id, verdict }) => {
                 let input = Input::Finished { ordinal, seq, ended_ms: now_ms(), verdict };
-                self.handle(input, event_id.as_deref()).await;
+                self.handle(input, Some((seq, event_id.as_deref()))).await;
             }
             Message::Configure(snapshot, sender) => self.configure(snapshot, sender).await,
             Message::ConfigurationRefused(error) => self.showing.refused(&self.snapshot, error),
@@ -228,8 +231,9 @@ impl EngineTask {
         self.handle(Input::Configure(settings), None).await;
     }
 
-    /// Hands the engine an input and does what it says. `event_id` is of the attempt that the input is about.
-    async fn handle(&mut self, input: Input, event_id: Option<&str>) {
+    /// Hands the engine an input and does what it says. `ended` is the attempt that the input is about, and the id of its
+    /// event.
+    async fn handle(&mut self, input: Input, ended: Option<(Seq, Option<&str>)>) {
         let mut effects = std::mem::take(&mut self.effects);
         self.engine.handle(input, now_ms(), &mut effects);
         if !effects.is_empty() {
@@ -237,21 +241,23 @@ impl EngineTask {
             self.tidy_at = Some(self.tidy_at.map_or(tidy_at, |at| at.min(tidy_at)));
             self.usage_at.get_or_insert_with(|| Instant::now() + USAGE_INTERVAL);
         }
+        let mut given_up: BTreeMap<Ordinal, Vec<Outcome>> = BTreeMap::new();
         for effect in effects.drain(..) {
             match effect {
                 Effect::Start(start) => self.start(start),
-                Effect::Record(outcome) => {
-                    let entry = self.snapshot.by_ordinal(outcome.endpoint);
-                    let name = entry.map_or("unknown", |entry| &entry.loaded.name);
-                    self.recorder.record(outcome, name, event_id).await;
-                }
-                Effect::Remember { ordinal, memo } => {
-                    if let Err(error) = self.journal.remember(ordinal, memo).await {
-                        tracing::warn!(%error, "an endpoint's state is not kept; after a restart it is the one before");
+                Effect::Record(outcome) => match ended.filter(|(seq, _)| *seq == outcome.seq) {
+                    Some((_, event_id)) => {
+                        let name = self.name(outcome.endpoint);
+                        self.recorder.record(outcome, name, event_id).await;
                     }
-                }
+                    None => given_up.entry(outcome.endpoint).or_default().push(outcome),
+                },
+                Effect::Remember { ordinal, memo } => self.memos.keep(ordinal, memo),
                 Effect::Changed(ordinal) => self.showing.changed(ordinal),
             }
+        }
+        for (ordinal, outcomes) in given_up {
+            self.recorder.given_up(outcomes, self.name(ordinal)).await;
         }
         self.effects = effects;
     }
@@ -267,8 +273,7 @@ impl EngineTask {
             self.handle(Input::Overflow { ordinal: endpoint, oldest }, None).await;
             let deliveries = before.saturating_sub(self.engine.pending());
             if deliveries > 0 {
-                let name = self.snapshot.by_ordinal(endpoint).map_or("unknown", |entry| &entry.loaded.name);
-                Overflowed { endpoint: name, deliveries }.emit(&self.metrics);
+                Overflowed { endpoint: self.name(endpoint), deliveries }.emit(&self.metrics);
             }
             given_up += deliveries;
         }
@@ -281,6 +286,10 @@ impl EngineTask {
                 let _ = outbox.send(Message::OverflowRecorded);
             });
         }
+    }
+
+    fn name(&self, ordinal: Ordinal) -> &str {
+        self.snapshot.by_ordinal(ordinal).map_or("unknown", |entry| &entry.loaded.name)
     }
 
     fn start(&mut self, start: Start) {
@@ -362,6 +371,7 @@ impl EngineTask {
     /// Shows the last views, as far as their outcomes can be synced.
     async fn end(mut self) -> usize {
         self.look_at_journal();
+        self.memos.finish().await;
         if self.journal.flush().await.is_ok() {
             self.showing.finish(&mut self.engine, &self.snapshot);
         }

@@ -9,6 +9,7 @@ mod delivery;
 mod engine_task;
 mod intake;
 mod memory;
+mod memos;
 mod open;
 mod showing;
 #[cfg(test)]

@@ -43,6 +43,8 @@ struct Shared {
 pub struct Received {
     /// `webhook-id`.
     pub id: String,
+    /// All headers.
+    pub headers: HeaderMap,
     /// The body.
     pub body: String,
     /// What was answered.
@@ -112,7 +114,7 @@ async fn receive(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: By
     let mut status = StatusCode::OK;
     shared.received.send_modify(|received| {
         status = answer(received.len());
-        received.push(Received { id, body: String::from_utf8(body.to_vec()).unwrap(), status });
+        received.push(Received { id, headers, body: String::from_utf8(body.to_vec()).unwrap(), status });
     });
     status
 }

@@ -18,6 +18,7 @@ use crate::send::{FailureClass, Verdict};
 
 mod age;
 mod exhausted;
+mod recovery;
 
 /// The engine with someone who remembers all that it did.
 struct Driver {
@@ -132,6 +133,29 @@ fn a_delivery_is_attempted_on_the_schedule_and_then_given_up() {
     assert!(matches!(driver.last(), OutcomeKind::DeadLettered { .. }));
     assert_eq!(driver.outcomes.iter().map(|outcome| outcome.attempts).collect::<Vec<_>>(), [1, 2, 3]);
     assert!(driver.engine.is_drained());
+}
+
+#[test]
+fn an_edited_schedule_decides_from_the_next_failure_on() {
+    let with = |schedule_ms| {
+        let retry = posthaste_delivery_config::RetryPolicy { schedule_ms, ..settings().retry };
+        let lane = LaneSettings { retry, generation: 2, ..settings() };
+        Settings { in_flight: 10, lanes: lanes(1, &lane), ..Settings::default() }
+    };
+    for (schedule_ms, then) in [(vec![5, 700], Some(700)), (vec![5], None)] {
+        let mut driver = Driver::configured(10, lanes(1, &settings()));
+        let seq = driver.commit(&[0]);
+        driver.finish(0, seq, failed(FailureClass::Retry));
+        driver.configure(with(schedule_ms));
+        assert_eq!(driver.engine.wake_at_ms(), Some(driver.now_ms + 1_000), "what waits keeps its time");
+        driver.wake();
+        driver.finish(0, seq, failed(FailureClass::Retry));
+        match (driver.last(), then) {
+            (OutcomeKind::Retry { due_ms, .. }, Some(delay)) => assert_eq!(*due_ms, driver.now_ms + delay),
+            (OutcomeKind::DeadLettered { .. }, None) => {}
+            (other, _) => panic!("{other:?}"),
+        }
+    }
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! All steps together, in one process: the real journal on a disk, the real sender to a receiver on this machine.
 
+mod documented;
+mod edits;
 mod restart;
 mod space;
 mod stories;

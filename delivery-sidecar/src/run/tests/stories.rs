@@ -8,15 +8,15 @@ use posthaste_crds::v1alpha1::{EndpointDeliveryStatus, WebhookEndpointStatus};
 use super::{Configuration, Process, endpoint_at};
 use crate::{config::State, report::MemorySink, run::testing::Receiver};
 
-fn status(sink: &Arc<MemorySink>, name: &str) -> WebhookEndpointStatus {
+pub(super) fn status(sink: &Arc<MemorySink>, name: &str) -> WebhookEndpointStatus {
     sink.endpoints().remove(name).unwrap_or_else(|| panic!("{name} was not reported"))
 }
 
-fn counts(sink: &Arc<MemorySink>, name: &str) -> EndpointDeliveryStatus {
+pub(super) fn counts(sink: &Arc<MemorySink>, name: &str) -> EndpointDeliveryStatus {
     status(sink, name).delivery.expect("counts")
 }
 
-fn condition(status: &WebhookEndpointStatus, type_: &str) -> (String, String) {
+pub(super) fn condition(status: &WebhookEndpointStatus, type_: &str) -> (String, String) {
     let conditions = status.conditions.iter().flatten();
     let condition = conditions.into_iter().find(|condition| condition.type_ == type_).expect("the condition");
     (condition.status.clone(), condition.reason.clone())
@@ -139,7 +139,7 @@ async fn a_changed_url_and_a_suspended_endpoint_take_effect_without_a_restart() 
 }
 
 /// Waits until the status of an endpoint is as wanted.
-async fn reported(process: &Process, name: &str, wanted: impl Fn(&WebhookEndpointStatus) -> bool) {
+pub(super) async fn reported(process: &Process, name: &str, wanted: impl Fn(&WebhookEndpointStatus) -> bool) {
     let look = async {
         while !process.sink.endpoints().get(name).is_some_and(&wanted) {
             tokio::time::sleep(Duration::from_millis(10)).await;

@@ -189,3 +189,22 @@ fn in_order_the_next_one_goes_on_when_the_first_is_given_up() {
     assert_eq!(given_up(&driver), [(first, 1)]);
     assert_eq!(driver.running.keys().next(), Some(&(Ordinal(0), second)));
 }
+
+#[test]
+fn what_is_too_old_is_not_attempted_while_the_backlog_of_another_is_given_up() {
+    let retry = RetryPolicy { schedule_ms: vec![99_000], ..aging().retry };
+    let waiting = LaneSettings { retry, ..aging() };
+    let suspended = LaneSettings { suspend: true, ..aging() };
+    let mut driver = Driver::configured(10, vec![(Ordinal(0), suspended), (Ordinal(1), waiting)]);
+    for _ in 0..600 {
+        driver.commit(&[0]);
+    }
+    let seq = driver.commit(&[1]);
+    driver.finish(1, seq, failed(FailureClass::Retry));
+    // It is due, and too old; the first portion is all of the other's.
+    driver.now_ms += AGE_MS;
+    driver.handle(Input::Tick);
+    assert_eq!((given_up(&driver).len(), driver.running.len()), (512, 0));
+    driver.wake();
+    assert_eq!((given_up(&driver).len(), driver.running.len(), driver.engine.pending()), (601, 0, 0));
+}
