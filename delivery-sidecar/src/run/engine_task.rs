@@ -25,7 +25,7 @@ use crate::{
     config::Snapshot,
     event::Event,
     record::Recorder,
-    report::Board,
+    report::{Board, Intake},
     schedule::{Effect, Engine, Input, Start},
     send::Sender,
     telemetry::{Metrics, events::Overflowed},
@@ -241,6 +241,9 @@ impl EngineTask {
             match effect {
                 Effect::Start(start) => self.start(start),
                 Effect::Record(outcome) => {
+                    // Also when the engine has said so already: a view that is taken while this waits to be synced does
+                    // not count it yet.
+                    self.showing.changed(outcome.endpoint);
                     let entry = self.snapshot.by_ordinal(outcome.endpoint);
                     let name = entry.map_or("unknown", |entry| &entry.loaded.name);
                     self.recorder.record(outcome, name, event_id).await;
@@ -350,8 +353,14 @@ impl EngineTask {
         let usage = self.journal.usage();
         self.metrics.set_journal_usage(&usage);
         self.metrics.set_pending(self.engine.pending());
+        let intake = match (usage.refusing, usage.failing) {
+            (false, _) => Intake::Accepting,
+            (true, false) => Intake::JournalFull,
+            (true, true) => Intake::JournalFailing,
+        };
+        self.showing.intake(&self.snapshot, intake);
         if usage.refusing {
-            self.accepting.unset("the journal takes no events: it is full, or its disk fails");
+            self.accepting.unset(intake.message());
             self.usage_at = Some(Instant::now() + USAGE_INTERVAL);
         } else {
             self.accepting.set();
