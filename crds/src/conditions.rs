@@ -1,7 +1,7 @@
 //! Condition types and their closed sets of reasons.
 //!
 //! One writer each: the operator writes [`READY`], [`ACCEPTED`] and [`RESOLVED_REFS`]; the delivery sidecar writes
-//! [`PROGRAMMED`], [`HEALTHY`] and [`ENDPOINTS_HEALTHY`].
+//! [`PROGRAMMED`], [`ACCEPTING_EVENTS`], [`HEALTHY`] and [`ENDPOINTS_HEALTHY`].
 
 /// Both kinds, operator: `Accepted` and `Programmed` for this generation, and what runs them is there.
 pub const READY: &str = "Ready";
@@ -11,6 +11,8 @@ pub const ACCEPTED: &str = "Accepted";
 pub const RESOLVED_REFS: &str = "ResolvedRefs";
 /// Both kinds, sidecar: runs with the configuration of this generation.
 pub const PROGRAMMED: &str = "Programmed";
+/// Webhook, sidecar: events are taken in. `Ready` follows it.
+pub const ACCEPTING_EVENTS: &str = "AcceptingEvents";
 /// Endpoint, sidecar: the receiver accepts deliveries.
 pub const HEALTHY: &str = "Healthy";
 /// Webhook, sidecar: all receivers accept deliveries. Never part of `Ready`.
@@ -30,6 +32,20 @@ pub mod ready {
     pub const DEPLOYMENT_NOT_READY: &str = "DeploymentNotReady";
     /// `replicas` is 0.
     pub const SCALED_TO_ZERO: &str = "ScaledToZero";
+    /// Events are refused because the journal has no space left.
+    pub const JOURNAL_FULL: &str = "JournalFull";
+    /// Events are refused because the journal's disk fails.
+    pub const JOURNAL_FAILING: &str = "JournalFailing";
+}
+
+/// Reasons of `AcceptingEvents`. When it is false, `Ready` has the same reason.
+pub mod accepting_events {
+    /// The journal takes them.
+    pub const ACCEPTING: &str = "Accepting";
+    /// The journal has no space left.
+    pub const JOURNAL_FULL: &str = super::ready::JOURNAL_FULL;
+    /// The journal's disk fails.
+    pub const JOURNAL_FAILING: &str = super::ready::JOURNAL_FAILING;
 }
 
 /// Reasons of `Accepted`.

@@ -282,6 +282,8 @@ pub struct Usage {
     pub removed: Removed,
     /// Events are refused because the journal is full or its disk fails.
     pub refusing: bool,
+    /// The disk fails, and not because it is full.
+    pub failing: bool,
 }
 
 /// Dead letters that were removed.

@@ -11,7 +11,7 @@ use super::health::{ConditionStatus, Health};
 /// Fingerprint of what one object displays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Digest {
-    /// Of what comes from the configuration: revision, `Programmed`, keys.
+    /// Of what comes from the configuration: revision, `Programmed`, keys; of a Webhook also whether it takes events.
     pub programmed: u64,
     /// Of the health condition; `None` when it is not displayed.
     pub health: Option<HealthDigest>,

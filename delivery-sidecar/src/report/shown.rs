@@ -10,7 +10,7 @@ use std::{
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use posthaste_crds::{
-    conditions::{ENDPOINTS_HEALTHY, HEALTHY, PROGRAMMED, endpoints_healthy, programmed},
+    conditions::{ACCEPTING_EVENTS, ENDPOINTS_HEALTHY, HEALTHY, PROGRAMMED, endpoints_healthy, programmed},
     v1alpha1::{WebhookEndpointStatus, WebhookStatus},
 };
 
@@ -143,7 +143,7 @@ pub fn endpoint_found(status: &WebhookEndpointStatus) -> Option<Digest> {
 /// Digest of a Webhook's view and the sums over its endpoints, in full.
 pub fn webhook(view: &WebhookView, totals: &Totals) -> Digest {
     Digest {
-        programmed: hash(Programmed::webhook(view)),
+        programmed: hash((Programmed::webhook(view), view.intake.reason())),
         health: Some(HealthDigest { health: totals.health(), detail: groups(totals), open: false }),
         counters: Some(sums(totals)),
     }
@@ -164,8 +164,9 @@ pub fn webhook_found(status: &WebhookStatus) -> Option<Digest> {
         all.into_iter().find(|known| *known == text)
     };
     let health = found_health(conditions, ENDPOINTS_HEALTHY, known);
+    let intake = find(conditions, ACCEPTING_EVENTS)?;
     Some(Digest {
-        programmed: hash(Programmed::found(conditions, revision, &[])?),
+        programmed: hash((Programmed::found(conditions, revision, &[])?, intake.reason.as_str())),
         health: health.map(|health| HealthDigest { health, detail: totals.as_ref().map_or(0, groups), open: false }),
         counters: totals.as_ref().map(sums),
     })

@@ -5,7 +5,7 @@
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use posthaste_crds::{
-    conditions::{ENDPOINTS_HEALTHY, HEALTHY, PROGRAMMED},
+    conditions::{ACCEPTING_EVENTS, ENDPOINTS_HEALTHY, HEALTHY, PROGRAMMED},
     v1alpha1::{
         ConfigurationStatus, EndpointCounts, EndpointDeliveryStatus, EndpointSigningStatus, LastFailure, TargetStatus,
         WebhookDeliveryStatus, WebhookEndpointStatus, WebhookStatus,
@@ -17,7 +17,7 @@ use super::{
     health::{self, ConditionStatus, Health},
     shown::{Counts, Programmed, count, find},
     totals::Totals,
-    view::{EndpointView, WebhookView},
+    view::{EndpointView, Intake, WebhookView},
 };
 
 /// Most endpoints that are listed in their Webhook's status.
@@ -27,6 +27,7 @@ pub const MAX_TARGETS: usize = 16;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Transitions {
     programmed: Option<(ConditionStatus, Timestamp)>,
+    intake: Option<(ConditionStatus, Timestamp)>,
     health: Option<(ConditionStatus, Timestamp)>,
 }
 
@@ -46,7 +47,7 @@ impl Transitions {
             let condition = find(conditions.unwrap_or_default(), type_)?;
             Some((ConditionStatus::parse(&condition.status), condition.last_transition_time.0))
         };
-        Self { programmed: since(PROGRAMMED), health: since(health) }
+        Self { programmed: since(PROGRAMMED), intake: since(ACCEPTING_EVENTS), health: since(health) }
     }
 }
 
@@ -108,7 +109,7 @@ pub fn webhook(
     now: Timestamp,
 ) -> WebhookStatus {
     let programmed = Programmed::webhook(view);
-    let mut conditions = vec![programmed_condition(&programmed, since, now)];
+    let mut conditions = vec![programmed_condition(&programmed, since, now), intake_condition(view, since, now)];
     let mut status = WebhookStatus {
         configuration: Some(ConfigurationStatus { revision: Some(view.revision.to_string()) }),
         ..WebhookStatus::default()
@@ -162,6 +163,18 @@ fn programmed_condition(programmed: &Programmed<'_>, since: &Transitions, now: T
         message: programmed.message.clone().into_owned(),
         observed_generation: Some(programmed.generation),
         last_transition_time: transition(since.programmed, programmed.status, now),
+    }
+}
+
+fn intake_condition(view: &WebhookView, since: &Transitions, now: Timestamp) -> Condition {
+    let status = if view.intake == Intake::Accepting { ConditionStatus::True } else { ConditionStatus::False };
+    Condition {
+        type_: ACCEPTING_EVENTS.into(),
+        status: status.as_str().into(),
+        reason: view.intake.reason().into(),
+        message: view.intake.message().into(),
+        observed_generation: Some(view.generation),
+        last_transition_time: transition(since.intake, status, now),
     }
 }
 

@@ -29,7 +29,7 @@ pub fn view(uid: &str) -> EndpointView {
 
 /// A Webhook that is loaded.
 pub fn webhook() -> WebhookView {
-    WebhookView { generation: 1, revision: "r1".into(), config_error: None }
+    WebhookView { generation: 1, revision: "r1".into(), config_error: None, intake: crate::report::Intake::Accepting }
 }
 
 /// One attempt succeeds.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use posthaste_crds::conditions::accepting_events;
 use posthaste_journal::EndpointStats;
 
 use crate::schedule::{Circuit, Exhausted};
@@ -53,4 +54,44 @@ pub struct WebhookView {
     pub revision: Arc<str>,
     /// Why the newest configuration could not be loaded, if it could not; the one before still runs.
     pub config_error: Option<String>,
+    /// Whether events are taken in.
+    pub intake: Intake,
+}
+
+/// Whether events are taken in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Intake {
+    /// They are.
+    #[default]
+    Accepting,
+    /// The journal has no space left.
+    JournalFull,
+    /// The journal's disk fails.
+    JournalFailing,
+}
+
+impl Intake {
+    /// The reason of condition `AcceptingEvents`.
+    pub fn reason(self) -> &'static str {
+        match self {
+            Self::Accepting => accepting_events::ACCEPTING,
+            Self::JournalFull => accepting_events::JOURNAL_FULL,
+            Self::JournalFailing => accepting_events::JOURNAL_FAILING,
+        }
+    }
+
+    /// What a person should know and can do. Without numbers, which would change all the time.
+    pub fn message(self) -> &'static str {
+        match self {
+            Self::Accepting => "Events are taken in.",
+            Self::JournalFull => {
+                "Events are answered 503, because the journal or its volume is full. They are taken in again by \
+                 themselves when receivers have caught up, or journal.maxBytes and the volume have been made larger."
+            }
+            Self::JournalFailing => {
+                "Events are answered 503, because the journal cannot be written; the log of the delivery pod says why. \
+                 It is tried again every second."
+            }
+        }
+    }
 }

@@ -26,7 +26,7 @@ use crate::{
     config::Snapshot,
     event::Event,
     record::Recorder,
-    report::Board,
+    report::{Board, Intake},
     schedule::{Effect, Engine, Input, Start},
     send::Sender,
     telemetry::{Metrics, events::Overflowed},
@@ -245,13 +245,18 @@ impl EngineTask {
         for effect in effects.drain(..) {
             match effect {
                 Effect::Start(start) => self.start(start),
-                Effect::Record(outcome) => match ended.filter(|(seq, _)| *seq == outcome.seq) {
-                    Some((_, event_id)) => {
-                        let name = self.name(outcome.endpoint);
-                        self.recorder.record(outcome, name, event_id).await;
+                Effect::Record(outcome) => {
+                    // Also when the engine has said so already: a view that is taken while this waits to be synced does
+                    // not count it yet.
+                    self.showing.changed(outcome.endpoint);
+                    match ended.filter(|(seq, _)| *seq == outcome.seq) {
+                        Some((_, event_id)) => {
+                            let name = self.name(outcome.endpoint);
+                            self.recorder.record(outcome, name, event_id).await;
+                        }
+                        None => given_up.entry(outcome.endpoint).or_default().push(outcome),
                     }
-                    None => given_up.entry(outcome.endpoint).or_default().push(outcome),
-                },
+                }
                 Effect::Remember { ordinal, memo } => self.memos.keep(ordinal, memo),
                 Effect::Changed(ordinal) => self.showing.changed(ordinal),
             }
@@ -359,8 +364,14 @@ impl EngineTask {
         let usage = self.journal.usage();
         self.metrics.set_journal_usage(&usage);
         self.metrics.set_pending(self.engine.pending());
+        let intake = match (usage.refusing, usage.failing) {
+            (false, _) => Intake::Accepting,
+            (true, false) => Intake::JournalFull,
+            (true, true) => Intake::JournalFailing,
+        };
+        self.showing.intake(&self.snapshot, intake);
         if usage.refusing {
-            self.accepting.unset("the journal takes no events: it is full, or its disk fails");
+            self.accepting.unset(intake.message());
             self.usage_at = Some(Instant::now() + USAGE_INTERVAL);
         } else {
             self.accepting.set();

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use super::{clock::now_ms, views::endpoint_view};
 use crate::{
     config::Snapshot,
-    report::{Board, WebhookView},
+    report::{Board, Intake, WebhookView},
     schedule::Engine,
 };
 
@@ -38,6 +38,10 @@ pub struct Showing {
     at: Option<Instant>,
     /// UIDs of the endpoints that are on the board.
     shown: HashSet<Arc<str>>,
+    /// Whether events are taken in.
+    intake: Intake,
+    /// Why a newer configuration cannot be used.
+    config_error: Option<String>,
 }
 
 impl Showing {
@@ -51,6 +55,8 @@ impl Showing {
             synced: true,
             at: None,
             shown: HashSet::new(),
+            intake: Intake::Accepting,
+            config_error: None,
         }
     }
 
@@ -62,7 +68,8 @@ impl Showing {
 
     /// Another configuration is in force: all views change, and those of endpoints that it does not run go.
     pub fn configured(&mut self, snapshot: &Snapshot) {
-        self.webhook(snapshot, None);
+        self.config_error = None;
+        self.webhook(snapshot);
         let running = snapshot.entries().filter(|entry| !entry.parked);
         let running: HashSet<Arc<str>> = running.map(|entry| Arc::clone(&entry.loaded.uid)).collect();
         for uid in self.shown.difference(&running) {
@@ -73,13 +80,25 @@ impl Showing {
     }
 
     /// A newer configuration than `snapshot` cannot be used.
-    pub fn refused(&self, snapshot: &Snapshot, error: String) {
-        self.webhook(snapshot, Some(error));
+    pub fn refused(&mut self, snapshot: &Snapshot, error: String) {
+        self.config_error = Some(error);
+        self.webhook(snapshot);
     }
 
-    fn webhook(&self, snapshot: &Snapshot, config_error: Option<String>) {
-        let (generation, revision) = (snapshot.webhook.generation, Arc::clone(&snapshot.revision));
-        self.board.webhook(WebhookView { generation, revision, config_error });
+    /// Events are taken in, or not.
+    pub fn intake(&mut self, snapshot: &Snapshot, intake: Intake) {
+        if std::mem::replace(&mut self.intake, intake) != intake {
+            self.webhook(snapshot);
+        }
+    }
+
+    fn webhook(&self, snapshot: &Snapshot) {
+        self.board.webhook(WebhookView {
+            generation: snapshot.webhook.generation,
+            revision: Arc::clone(&snapshot.revision),
+            config_error: self.config_error.clone(),
+            intake: self.intake,
+        });
     }
 
     /// All views have changed.

@@ -339,7 +339,15 @@ mod tests {
         let metrics = Metrics::new();
         for too_many in [3, 5] {
             let removed = Removed { too_old: 2, too_many };
-            metrics.set_journal_usage(&Usage { used: 3, live: 2, max: 9, dead_letters: 1, removed, refusing: true });
+            metrics.set_journal_usage(&Usage {
+                used: 3,
+                live: 2,
+                max: 9,
+                dead_letters: 1,
+                removed,
+                refusing: true,
+                failing: false,
+            });
         }
         let text = metrics.render();
         for line in [

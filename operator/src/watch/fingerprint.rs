@@ -3,19 +3,22 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::{Resource, api::ObjectMeta, core::DeserializeGuard};
 use posthaste_crds::{
-    conditions::PROGRAMMED,
+    conditions::{ACCEPTING_EVENTS, PROGRAMMED},
     v1alpha1::{Webhook, WebhookEndpoint},
 };
 
 use super::changes::fingerprint;
 use crate::conditions;
 
-/// What of a Webhook leads to a reconcile: what people change, what is programmed, and which revision. Counters do not.
+/// What of a Webhook leads to a reconcile: what people change, what is programmed, whether events
+/// are taken in, and which revision. Counters do not.
 pub fn webhook_fingerprint(webhook: &DeserializeGuard<Webhook>) -> u64 {
     let status = webhook.0.as_ref().ok().and_then(|webhook| webhook.status.as_ref());
     let revision = status.and_then(|status| status.configuration.as_ref()).and_then(|loaded| loaded.revision.as_ref());
-    let programmed = programmed(status.and_then(|status| status.conditions.as_deref()));
-    fingerprint((identity(webhook.meta()), programmed, revision))
+    let conditions = status.and_then(|status| status.conditions.as_deref());
+    let accepting =
+        conditions::find(conditions, ACCEPTING_EVENTS).map(|condition| (&condition.status, &condition.reason));
+    fingerprint((identity(webhook.meta()), programmed(conditions), accepting, revision))
 }
 
 /// What people change in an endpoint.
@@ -77,10 +80,11 @@ mod tests {
             json!({"conditions": [condition("Programmed", "True")]}),
             json!({"conditions": [condition("Programmed", "False")]}),
             json!({"conditions": [condition("Programmed", "True")], "configuration": {"revision": "1"}}),
+            json!({"conditions": [condition("Programmed", "True"), condition("AcceptingEvents", "False")]}),
             json!({}),
         ]
         .map(|status| webhook_fingerprint(&webhook(&status)));
         let distinct: std::collections::HashSet<_> = fingerprints.into_iter().collect();
-        assert_eq!(distinct.len(), 4);
+        assert_eq!(distinct.len(), 5);
     }
 }

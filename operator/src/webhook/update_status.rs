@@ -62,12 +62,19 @@ pub fn desired(webhook: &Webhook, findings: &Findings, now: Timestamp) -> Webhoo
 fn readiness(webhook: &Webhook, findings: &Findings) -> Outcome {
     let not = |reason, message: String| Outcome::from(Refusal::new(reason, message));
     let generation = webhook.metadata.generation.unwrap_or(0);
-    let programmed = find(webhook.status.as_ref().and_then(|status| status.conditions.as_deref()), names::PROGRAMMED);
+    let conditions = webhook.status.as_ref().and_then(|status| status.conditions.as_deref());
+    let programmed = find(conditions, names::PROGRAMMED);
     if !findings.accepted.is_true() {
         return not(ready::NOT_ACCEPTED, findings.accepted.message.clone());
     }
     if webhook.spec.replicas == 0 {
         return not(ready::SCALED_TO_ZERO, "replicas is 0: no events are taken or delivered; set it to 1".to_owned());
+    }
+    // The pod is not ready then, but waiting for it is not what would help.
+    if let Some(refusing) = find(conditions, names::ACCEPTING_EVENTS).filter(|condition| condition.status == "False") {
+        let reasons = [ready::JOURNAL_FULL, ready::JOURNAL_FAILING];
+        let reason = reasons.into_iter().find(|reason| *reason == refusing.reason).unwrap_or(ready::NOT_PROGRAMMED);
+        return not(reason, refusing.message.clone());
     }
     match &findings.rollout {
         Some(rollout) if is_complete(rollout, webhook.spec.replicas) => {}

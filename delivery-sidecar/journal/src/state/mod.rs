@@ -41,6 +41,10 @@ pub(crate) struct State {
     pub(crate) removed: Removed,
     /// The last write failed.
     pub(crate) failing: bool,
+    /// It did not fail for want of space.
+    pub(crate) broken: bool,
+    /// Bytes that the last events would have needed that found no space; 0 once others have found some.
+    pub(crate) wanted: u64,
     pub(crate) limits: Limits,
 }
 
@@ -57,19 +61,22 @@ impl State {
             snapshot_bytes: 0,
             removed: Removed::default(),
             failing: false,
+            broken: false,
+            wanted: 0,
             limits,
         }
     }
 
     pub(crate) fn usage(&self) -> Usage {
-        let used = self.segments.used();
+        let (used, most) = (self.segments.used(), self.limits.most_for_events());
         Usage {
             used,
             live: self.segments.live() + self.snapshot_bytes,
             max: self.limits.max,
             dead_letters: self.dead_letters.bytes,
             removed: self.removed,
-            refusing: self.failing || used >= self.limits.most_for_events(),
+            refusing: self.failing || used >= most || used + self.wanted > most,
+            failing: self.broken,
         }
     }
 

@@ -88,12 +88,33 @@ impl Store {
     /// Whether events fit into the commit and the journal.
     pub(crate) fn fits(&self, batch: &Batch, events: &[NewEvent]) -> bool {
         let state = self.look();
-        let more = batch.bytes_of(&state, events);
-        if more == 0 {
-            return true;
+        let wanted = self.bytes_for(&state, batch, events);
+        wanted == 0 || state.segments.used() + wanted <= state.limits.most_for_events()
+    }
+
+    /// How much the files would grow by these events, at most, with what is in the commit already.
+    fn bytes_for(&self, state: &State, batch: &Batch, events: &[NewEvent]) -> u64 {
+        match batch.bytes_of(state, events) {
+            0 => 0,
+            more if self.active.is_full() => {
+                self.active.bytes_to_seal() + state.snapshot_bytes + batch.frame.length() + more
+            }
+            more => batch.frame.length() + more,
         }
-        let begin = if self.active.is_full() { self.active.bytes_to_seal() + state.snapshot_bytes } else { 0 };
-        state.segments.used() + begin + batch.frame.length() + more <= state.limits.most_for_events()
+    }
+
+    /// Notes that events were refused for want of space, for [`State::usage`]: until there is some, the journal is full,
+    /// even if smaller ones would still fit. A batch that is larger than a segment says less, or it would never end.
+    pub(crate) fn note_refused(&self, batch: &Batch, events: &[NewEvent]) {
+        let mut state = change(&self.state);
+        state.wanted = self.bytes_for(&state, batch, events).min(state.limits.segment);
+    }
+
+    /// Notes that events have found space.
+    pub(crate) fn note_accepted(&self) {
+        if self.look().wanted > 0 {
+            change(&self.state).wanted = 0;
+        }
     }
 
     /// Syncs a commit and applies it. After an error nothing of it counts.
@@ -116,6 +137,7 @@ impl Store {
             _ => {}
         }
         state.failing = written.is_err();
+        state.broken = matches!(written, Err(error) if !matches!(error, Error::Full));
     }
 
     fn append(&mut self, batch: Batch) -> Result<Applied, Error> {

@@ -253,6 +253,7 @@ async fn a_limit_that_is_raised_or_lowered_holds_at_once() {
     assert_eq!((journal.usage().max, journal.usage().refusing), (1 << 20, false));
     journal.set_space(small.space).await;
     assert!(matches!(journal.accept(vec![event(500, &[a])]).await, Err(Error::Full)));
+    assert!(journal.usage().refusing && !journal.usage().failing, "even if something smaller would fit");
 }
 
 #[tokio::test]

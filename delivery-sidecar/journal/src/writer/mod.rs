@@ -196,10 +196,12 @@ impl<C: Fn(Vec<Committed>)> Writer<C> {
             if self.store.is_freeing() && self.cleaning_rests.is_none() {
                 self.parked.push_back(Request::Accept { events, answer });
             } else {
+                self.store.note_refused(batch, &events);
                 answer.give(Err(Error::Full));
             }
             return;
         }
+        self.store.note_accepted();
         let accepted = batch.accept(&self.store.look(), events);
         pending.push(Box::new(move |written| answer.give(written.map(|_| accepted).map_err(Clone::clone))));
     }

@@ -102,6 +102,8 @@ fn a_webhook_has_exactly_the_sidecars_fields() {
             "conditions": [
                 {"type": "Programmed", "status": "True", "reason": "Programmed", "observedGeneration": 1,
                  "message": "The configuration runs.", "lastTransitionTime": "2026-01-01T12:00:00Z"},
+                {"type": "AcceptingEvents", "status": "True", "reason": "Accepting", "observedGeneration": 1,
+                 "message": "Events are taken in.", "lastTransitionTime": "2026-01-01T12:00:00Z"},
                 {"type": "EndpointsHealthy", "status": "False", "reason": "SomeFailing", "observedGeneration": 1,
                  "message": "5 of 412 endpoints fail.", "lastTransitionTime": "2026-01-01T12:00:00Z"},
             ],

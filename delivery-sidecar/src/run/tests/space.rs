@@ -1,5 +1,7 @@
 //! What the journal's space is used for, and what happens when it is used up.
 
+use std::time::Duration;
+
 use http::StatusCode;
 
 use super::{Configuration, Process, endpoint_at};
@@ -66,4 +68,56 @@ async fn a_dead_endpoint_does_not_fill_the_journal_for_the_others() {
     assert_eq!(dead.dead_lettered.unwrap() + dead.pending.unwrap(), i64::try_from(EVENTS).unwrap());
     assert!(dead.failed.unwrap() < 20, "what is given up so was not attempted: {dead:?}");
     assert_eq!((healthy.delivered, healthy.pending), (Some(i64::try_from(EVENTS).unwrap()), Some(0)), "{healthy:?}");
+}
+
+#[tokio::test]
+async fn a_full_journal_says_so_and_takes_events_again_when_its_limit_is_raised_or_receivers_catch_up() {
+    let directory = tempfile::tempdir().unwrap();
+    let receiver = Receiver::healthy().await;
+    let mut configuration = Configuration::new(vec![endpoint_at("acme", receiver.url())]);
+    configuration.webhook.suspend = true;
+    configuration.webhook.journal_max_bytes = 1 << 20;
+    configuration.webhook.journal_max_bytes_per_endpoint = 64 << 20;
+    let process = Process::start(directory.path(), &configuration).await;
+    let fill = async || {
+        for event in 0..100 {
+            if process.post(&large(&format!("event-{event}"), 100_000)).await.0 == StatusCode::SERVICE_UNAVAILABLE {
+                return;
+            }
+        }
+        panic!("it is never full");
+    };
+    fill().await;
+    accepting(&process, "JournalFull").await;
+    assert!(!process.readiness.is_ready());
+
+    configuration.webhook.generation = 2;
+    configuration.webhook.journal_max_bytes = 2 << 20;
+    process.configure(&configuration).await;
+    accepting(&process, "Accepting").await;
+    fill().await;
+    accepting(&process, "JournalFull").await;
+
+    configuration.webhook.generation = 3;
+    configuration.webhook.suspend = false;
+    process.configure(&configuration).await;
+    accepting(&process, "Accepting").await;
+    assert!(process.readiness.is_ready(), "{:?}", process.readiness.missing());
+    process.post_id("after").await;
+    receiver.until(|received| received.iter().any(|received| received.id == "after")).await;
+    process.stop().await;
+}
+
+/// Waits until the Webhook's status says so, with the reason given.
+async fn accepting(process: &Process, reason: &str) {
+    let shown = || {
+        let conditions = process.sink.webhook().conditions.unwrap_or_default();
+        conditions.into_iter().find(|condition| condition.type_ == "AcceptingEvents").map(|condition| condition.reason)
+    };
+    let look = async {
+        while shown().as_deref() != Some(reason) {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    assert!(tokio::time::timeout(Duration::from_secs(30), look).await.is_ok(), "{:?}", shown());
 }

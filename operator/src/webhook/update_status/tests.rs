@@ -22,6 +22,15 @@ fn programmed(generation: i64, reason: &str) -> Value {
     }]})
 }
 
+fn refusing(reason: &str) -> Value {
+    let mut status = programmed(4, "Programmed");
+    status["conditions"].as_array_mut().unwrap().push(json!({
+        "type": "AcceptingEvents", "status": "False", "reason": reason, "message": "what would help",
+        "observedGeneration": 4, "lastTransitionTime": "2026-01-01T00:00:00Z",
+    }));
+    status
+}
+
 fn complete() -> Rollout {
     Rollout { generation: 2, observed_generation: 2, replicas: 1, updated: 1, available: 1, problem: None }
 }
@@ -46,6 +55,7 @@ fn ready_names_the_first_thing_that_is_missing() {
     let running = webhook(&programmed(4, "Programmed"));
     let refused = Refusal::new(names::accepted::NAME_CONFLICT, "Service is taken");
     let stuck = Rollout { available: 0, problem: Some("quota is used up".into()), ..complete() };
+    let unready = || Findings { rollout: Some(Rollout { available: 0, ..complete() }), ..findings() };
     let mut scaled = running.clone();
     scaled.spec.replicas = 0;
     for (webhook, findings, status, reason, hint) in [
@@ -57,6 +67,8 @@ fn ready_names_the_first_thing_that_is_missing() {
         (&webhook(&programmed(3, "Programmed")), findings(), "False", "NotProgrammed", "generation 4"),
         (&webhook(&programmed(4, "InvalidConfiguration")), findings(), "False", "NotProgrammed", "as the sidecar says"),
         (&webhook(&Value::Null), findings(), "False", "NotProgrammed", "generation 4"),
+        (&webhook(&refusing("JournalFull")), unready(), "False", "JournalFull", "what would help"),
+        (&webhook(&refusing("JournalFailing")), unready(), "False", "JournalFailing", "what would help"),
     ] {
         let (found_status, found_reason, message) = ready_of(webhook, &findings);
         assert_eq!((found_status.as_str(), found_reason.as_str()), (status, reason), "{message}");
