@@ -19,13 +19,15 @@ mod process;
 mod rules;
 mod sabotage;
 mod scene;
+mod summary;
 mod tests;
 mod trace;
 mod world;
 
 use rules::Violation;
+use summary::Summary;
 use trace::Trace;
-use world::{Summary, World};
+use world::World;
 
 /// When every world begins, in milliseconds since the epoch.
 const START_MS: i64 = 1_800_000_000_000;

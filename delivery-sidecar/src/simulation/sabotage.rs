@@ -15,6 +15,8 @@ use crate::{
 pub enum Sabotage {
     /// The disk says of some syncs that they worked, and has not made them.
     SyncDropped,
+    /// The journal's recovery cuts off what was synced.
+    RecoveryCutsTooMuch,
     /// After a restart the engine is not told of the last pending delivery.
     RecoveredDeliverySkipped,
     /// After a restart the engine is not told how often deliveries were attempted.

@@ -22,6 +22,7 @@ use super::{
     rules::{Checked, Rule},
     sabotage::Sabotage,
     scene::{Action, Scene},
+    summary::Summary,
     trace::Trace,
 };
 
@@ -42,20 +43,15 @@ pub struct World {
     /// The last process has written what it knew.
     in_order: bool,
     peace: bool,
-    crashes: u64,
+    restarts: u64,
 }
 
-/// What came of a seed on which all went well.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Summary {
-    /// Attempts.
-    pub attempts: u64,
-    /// Deliveries that ended.
-    pub deliveries: u64,
-    /// Crashes and stops.
-    pub restarts: u64,
-    /// How long it took, in simulated milliseconds.
-    pub took_ms: i64,
+/// As a recovery would that takes what was synced for torn.
+fn cut_a_synced_commit(disk: &FakeDisk) {
+    if let Some((path, mut content)) = disk.files().pop_last() {
+        content.truncate(content.len() - content.len().min(20));
+        disk.set_file(&path, content);
+    }
 }
 
 impl World {
@@ -84,7 +80,7 @@ impl World {
             start_at_ms: START_MS,
             in_order: true,
             peace: false,
-            crashes: 0,
+            restarts: 0,
             around,
         }
     }
@@ -207,6 +203,14 @@ impl World {
         if self.disk.is_down() {
             self.disk.restart();
         }
+        if !self.peace && self.around.random.random_ratio(1, 8) {
+            // Opening a journal writes, too.
+            let operations = self.around.random.random_range(0..8);
+            self.act(Action::CrashIn(operations, Crash::PowerLoss))?;
+        }
+        if self.around.sabotage == Some(Sabotage::RecoveryCutsTooMuch) {
+            cut_a_synced_commit(&self.disk);
+        }
         self.around.line(format_args!("a process starts"));
         let filesystem = self.filesystem();
         let process = Process::start(&mut self.around, filesystem, &self.configuration, self.in_order)?;
@@ -235,7 +239,7 @@ impl World {
     fn end_process(&mut self, in_order: bool) {
         self.process = None;
         self.in_order = in_order;
-        self.crashes += 1;
+        self.restarts += 1;
         self.around.ledger.died();
         self.start_at_ms = self.around.now_ms + self.around.random.random_range(1..3_000);
     }
@@ -273,11 +277,7 @@ impl World {
         self.bury();
         // The ledger compares. Only an event whose producer got an error may come back.
         self.start()?;
-        Ok(Summary {
-            attempts: self.around.attempts,
-            deliveries: self.around.ledger.base.deliveries.len() as u64,
-            restarts: self.crashes,
-            took_ms: self.around.now_ms - START_MS,
-        })
+        let Around { ledger, attempts, .. } = &self.around;
+        Ok(Summary { attempts: *attempts, restarts: self.restarts, ..ledger.summary() })
     }
 }

@@ -7,13 +7,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use posthaste_journal::{Committed, Journal, Ordinal, Outcome, Recovered, Seq};
 
-use super::state::{Seen, State};
+use super::state::{Seen, Standing, State};
 use crate::{
     event::Event,
     ingest::{AcceptError, Kept},
     simulation::{
         configuration::{Configuration, Number, Presence, number, wants},
         rules::{Checked, Rule},
+        summary::Summary,
     },
 };
 
@@ -37,6 +38,7 @@ pub struct Ledger {
     /// What new events are matched by.
     rules: BTreeMap<Number, posthaste_delivery_config::Endpoint>,
     last_seq: Seq,
+    counted: Summary,
 }
 
 /// An event's id.
@@ -68,6 +70,7 @@ impl Ledger {
             ordinals: BTreeMap::new(),
             rules: BTreeMap::new(),
             last_seq: 0,
+            counted: Summary::default(),
         }
     }
 
@@ -156,15 +159,16 @@ impl Ledger {
                     Rule::Answers.holds(known, || format!("{id_text} is said to have {deliveries} deliveries"))?;
                     id.told = true;
                 }
-                Ok(Kept::Duplicate { .. }) => {
-                    let fits = is_kept(true) || id.kept.is_none() && id.may_be_kept;
-                    Rule::Answers.holds(fits, || format!("{id_text} is called a repetition"))?;
+                Ok(kept @ (Kept::Duplicate { .. } | Kept::Conflict)) => {
+                    let same = kept != Kept::Conflict;
+                    let fits = is_kept(same) || id.kept.is_none() && id.may_be_kept;
+                    Rule::Answers.holds(fits, || format!("{id_text} is called {kept:?}"))?;
+                    self.counted.repeated += 1;
                 }
-                Ok(Kept::Conflict) => {
-                    let fits = is_kept(false) || id.kept.is_none() && id.may_be_kept;
-                    Rule::Answers.holds(fits, || format!("{id_text} is called a conflict"))?;
+                Err(_) => {
+                    id.may_be_kept = true;
+                    self.counted.refused += 1;
                 }
-                Err(_) => id.may_be_kept = true,
             }
         }
         Ok(())
@@ -219,6 +223,20 @@ impl Ledger {
         kept.map(|kept| &kept.event)
     }
 
+    /// What has come of all.
+    pub fn summary(&self) -> Summary {
+        let mut summary = self.counted;
+        for standing in self.base.deliveries.values() {
+            match standing {
+                Standing::Pending { .. } => {}
+                Standing::Delivered => summary.delivered += 1,
+                Standing::Dead => summary.dead_lettered += 1,
+                Standing::Dropped => summary.dropped += 1,
+            }
+        }
+        summary
+    }
+
     /// A journal was opened: it has what it must have.
     pub fn recovered(&mut self, recovered: &Recovered, journal: &Journal) -> Checked {
         for endpoint in &recovered.endpoints {
@@ -262,6 +280,7 @@ impl Ledger {
         let event = Event::decode(stored.payload).map_err(|error| Rule::Content.broken(error.to_string()))?;
         let may_be_kept = self.ids.get(&event.id).is_some_and(|id| id.may_be_kept);
         Rule::Recovery.holds(may_be_kept, || format!("{} is there and was answered otherwise", event.id))?;
+        self.counted.survived += 1;
         let endpoints = self.endpoints(&stored.deliveries)?;
         self.keep(seq, event, &endpoints)?;
         for number in endpoints {

@@ -271,6 +271,8 @@ impl Process {
 
     /// One turn of the writer, and what follows from it.
     fn work(&mut self, around: &mut Around) -> Checked {
+        // Those who were slowed down may hand their events to the journal by now.
+        self.answer(around)?;
         self.log.step(around.now_ms, &mut around.ledger)?;
         self.collect(around);
         self.answer(around)
