@@ -107,7 +107,7 @@ impl Scene {
             let action = if random.random_bool(0.8) { Action::Flush } else { Action::Tidy };
             script.push((at(random), action));
         }
-        // In place of the order in which they were drawn, any: what comes together may come in any order.
+        // Stable: edits keep their order.
         script.sort_by_key(|(at_ms, _)| *at_ms);
         configuration.release();
         Self {

@@ -92,7 +92,7 @@ impl Life {
         }
     }
 
-    /// The engine is told of a configuration. `known` are the endpoints that the journal has had.
+    /// The engine is told of a configuration.
     pub fn configured(&mut self, now_ms: i64, configuration: &Configuration) {
         self.limit = configuration.in_flight.max(1) as usize;
         self.suspended = configuration.suspend;
