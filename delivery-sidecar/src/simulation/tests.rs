@@ -29,15 +29,27 @@ fn seeds() -> Range<u64> {
     }
 }
 
+/// Says which seed it was, however its test ends.
+struct Running(u64);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let Self(seed) = self;
+            println!(
+                "replay: POSTHASTE_SEED={seed} cargo test -p posthaste-delivery-sidecar simulation::tests::every_seed"
+            );
+        }
+    }
+}
+
 fn fail(seed: u64) -> ! {
     let (result, lines) = trace(seed);
     for line in &lines[lines.len().saturating_sub(LINES)..] {
         println!("{line}");
     }
     let why = result.map_or_else(|violation| violation.to_string(), |_| "it passes now".to_owned());
-    panic!(
-        "seed {seed}: {why}\nreplay: POSTHASTE_SEED={seed} cargo test -p posthaste-delivery-sidecar simulation::tests::every_seed"
-    );
+    panic!("seed {seed}: {why}");
 }
 
 #[test]
@@ -46,6 +58,7 @@ fn every_seed_keeps_every_rule() {
     let count = seeds.end.saturating_sub(seeds.start);
     let mut sum = Summary::default();
     for seed in seeds {
+        let _running = Running(seed);
         match simulate(seed) {
             Ok(summary) => sum += summary,
             Err(_) => fail(seed),
