@@ -18,5 +18,7 @@ pub mod schedule;
 pub mod send;
 pub mod serve;
 pub mod shutdown;
+#[cfg(test)]
+mod simulation;
 pub mod standalone;
 pub mod telemetry;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use posthaste_journal::testing::{Crash, FakeDisk, repair_checksums};
-use posthaste_journal::{Accepted, Error, Journal, NewEvent, Options, Outcome, OutcomeKind, Recovered};
+use posthaste_journal::{Accepted, Error, Journal, NewEvent, Options, Outcome, OutcomeKind, Recovered, Space};
 
 use crate::{Choices, wait};
 
@@ -16,11 +16,14 @@ pub(crate) const NOW: i64 = 1_800_000_000_000;
 pub(crate) fn options() -> Options {
     Options {
         directory: PathBuf::from(DIRECTORY),
-        max_bytes: 1 << 20,
+        space: Space {
+            max_bytes: 1 << 20,
+            max_bytes_per_endpoint: u64::MAX,
+            dead_letter_retention_ms: 60_000,
+            dead_letter_max_bytes: 1 << 20,
+        },
         segment_bytes: 4 << 10,
         max_idempotency_keys: 100,
-        dead_letter_retention_ms: 60_000,
-        dead_letter_max_bytes: 1 << 20,
         outcome_delay: Duration::ZERO,
     }
 }

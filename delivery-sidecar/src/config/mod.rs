@@ -4,7 +4,7 @@
 //! journal's numbers for endpoints. A configuration is taken whole or not at all: until it is complete, the last good
 //! one runs. It is never written to disk, because it holds keys.
 
-mod load;
+pub(crate) mod load;
 mod snapshot;
 mod source;
 mod watch;

@@ -9,7 +9,7 @@ use crate::event::Event;
 /// The key of an event whose id the client gave.
 ///
 /// `client_time` says whether the event's time is the client's; ours differs with each repetition and does not count.
-pub(super) fn key(event: &Event, client_time: bool, expires_ms: i64) -> IdempotencyKey {
+pub(crate) fn key(event: &Event, client_time: bool, expires_ms: i64) -> IdempotencyKey {
     let key =
         hash([event.tenant.as_deref(), event.source.as_deref(), Some(&event.id)].map(|part| part.map(str::as_bytes)));
     let content = hash([

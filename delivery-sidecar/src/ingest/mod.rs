@@ -10,7 +10,7 @@ pub mod auth;
 mod body;
 mod catalogue;
 mod handler;
-mod idempotency;
+pub(crate) mod idempotency;
 mod limits;
 mod media;
 mod parse;

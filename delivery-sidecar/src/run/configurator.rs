@@ -1,19 +1,19 @@
 //! Puts configurations in force: asks the journal for the endpoints' numbers, and tells routing, ingest, the engine and
 //! the reporter.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use posthaste_delivery_config::{AddressPolicy, StatusBudget};
-use posthaste_journal::{self as journal, EndpointRecord, Journal, Ordinal};
+use posthaste_journal::{self as journal, EndpointRecord, Journal};
 use tokio::{
     sync::{mpsc, watch},
     time::sleep,
 };
 
-use super::{engine_task::Message, open};
+use super::{engine_task::Message, numbers::Numbers, open};
 use crate::{
-    config::{Keeps, Loaded, Snapshot, State},
+    config::{Loaded, Snapshot, State},
     ingest,
     send::{Sender, SetupError},
     telemetry::{
@@ -50,33 +50,25 @@ pub struct InForce {
 /// See the module.
 pub struct Configurator {
     journal: Journal,
+    numbers: Numbers,
     metrics: Metrics,
-    ordinals: HashMap<String, Ordinal>,
     sender: Option<(AddressPolicy, Arc<Sender>)>,
 }
 
 impl Configurator {
     /// Knows the endpoints that the journal does.
     pub fn new(journal: Journal, metrics: Metrics, recovered: &[EndpointRecord]) -> Self {
-        let ordinals = recovered.iter().map(|endpoint| (endpoint.uid.clone(), endpoint.ordinal)).collect();
-        Self { journal, metrics, ordinals, sender: None }
+        Self { numbers: Numbers::new(journal.clone(), recovered), journal, metrics, sender: None }
     }
 
-    /// Makes a configuration ready: the endpoints that events are kept for have numbers, and there is a sender for its address policy.
+    /// Makes a configuration ready: the endpoints that events are kept for have numbers, and there is a sender for its
+    /// address policy.
     pub async fn prepare(
         &mut self,
         loaded: &Loaded,
         previous: Option<&Snapshot>,
     ) -> Result<(Arc<Snapshot>, Arc<Sender>), ApplyError> {
-        let waiting = loaded.parked.iter().filter(|parked| matches!(parked.keeps, Keeps::Wanted(_)));
-        let uids = loaded.endpoints.iter().map(|endpoint| &endpoint.uid).chain(waiting.map(|parked| &parked.uid));
-        let unknown = uids.filter(|uid| !self.ordinals.contains_key(&***uid));
-        let unknown: Vec<String> = unknown.map(ToString::to_string).collect();
-        if !unknown.is_empty() {
-            let ordinals = self.journal.ordinals(unknown.clone()).await?;
-            self.ordinals.extend(unknown.into_iter().zip(ordinals));
-        }
-        let snapshot = Snapshot::new(loaded, previous, |uid| self.ordinals.get(uid).copied());
+        let snapshot = self.numbers.snapshot(loaded, previous).await?;
         let sender = self.sender(&loaded.webhook.address_policy)?;
         Ok((Arc::new(snapshot), sender))
     }
@@ -95,16 +87,13 @@ impl Configurator {
 
     /// Forgets what waits for deleted endpoints. To be called when no event is matched to them any more.
     pub async fn drop_deleted(&mut self, snapshot: &Snapshot) -> Result<(), ApplyError> {
-        for (uid, ordinal) in &snapshot.dropped {
-            let deliveries = self.journal.drop_endpoint(*ordinal).await?;
-            // The journal forgets its number, too.
-            self.ordinals.remove(uid);
+        let metrics = &self.metrics;
+        let tell = |endpoint: &str, deliveries| {
             if deliveries > 0 {
-                DeliveryFinished { endpoint: uid, event_id: None, deliveries, state: FinalState::Dropped }
-                    .emit(&self.metrics);
+                DeliveryFinished { endpoint, event_id: None, deliveries, state: FinalState::Dropped }.emit(metrics);
             }
-        }
-        Ok(())
+        };
+        Ok(self.numbers.drop_deleted(snapshot, tell).await?)
     }
 
     /// Puts every configuration of `state` in force, until its writer is gone.

@@ -1,15 +1,16 @@
 //! Puts the steps together and runs them.
 
 mod attempt;
-mod backlog;
+pub(crate) mod backlog;
 mod clock;
 pub mod cluster;
 mod configurator;
 mod delivery;
-mod engine_task;
-mod intake;
+pub(crate) mod engine_task;
+pub(crate) mod intake;
 mod memory;
 mod memos;
+pub(crate) mod numbers;
 mod open;
 mod showing;
 #[cfg(test)]

@@ -5,13 +5,13 @@
 //! parts are `address_policy`, `classify`, `failure`, `request` and `retry_after`.
 
 pub mod address_policy;
-mod classify;
+pub(crate) mod classify;
 mod clients;
-mod failure;
+pub(crate) mod failure;
 mod guard;
 mod request;
 pub mod resolve;
-mod retry_after;
+pub(crate) mod retry_after;
 mod sender;
 mod system_resolver;
 

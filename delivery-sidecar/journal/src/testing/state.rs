@@ -39,6 +39,14 @@ pub(super) enum NameChange {
 }
 
 impl NameChange {
+    /// The file that gets a name.
+    fn inode(&self) -> Option<u64> {
+        match self {
+            Self::Set(_, inode) | Self::Rename { inode, .. } => Some(*inode),
+            Self::Remove(_) => None,
+        }
+    }
+
     pub(super) fn apply(self, names: &mut BTreeMap<PathBuf, u64>) {
         match self {
             Self::Set(path, inode) => drop(names.insert(path, inode)),
@@ -137,7 +145,10 @@ impl Inner {
                 inode.lose_power(&mut self.random);
             }
         }
-        let named: BTreeSet<u64> = self.names.values().chain(self.durable_names.values()).copied().collect();
+        let changed = self.name_changes.iter().filter_map(NameChange::inode);
+        let named = self.names.values().chain(self.durable_names.values()).copied();
+        // A name that was given and taken away again may still be the one that a power loss leaves.
+        let named: BTreeSet<u64> = named.chain(changed).collect();
         self.inodes.retain(|inode, _| named.contains(inode));
     }
 

@@ -1,0 +1,171 @@
+//! Tells the engine what happens, and does what it says, as `run::engine_task` and `run::attempt` do.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use posthaste_journal::{Committed, Error, Failure};
+
+use super::{Process, Told};
+use crate::{
+    event::Event,
+    run::backlog::Waiting,
+    schedule::{Effect, Input, Start},
+    send::{FailureClass, Verdict},
+    simulation::{
+        around::Around,
+        network::{Answer, Behaviour},
+        rules::{Checked, Rule},
+        sabotage::Sabotage,
+    },
+};
+
+impl Process {
+    /// The engine takes what it is told, then looks at the clock.
+    pub(super) fn run_engine(&mut self, around: &mut Around, is_down: impl Fn() -> bool) -> Checked {
+        while let Some(told) = self.told.pop_front() {
+            self.handle(told, around)?;
+            if is_down() {
+                return Ok(());
+            }
+        }
+        let is_due = self.engine.wake_at_ms().is_some_and(|at_ms| at_ms <= around.now_ms);
+        if is_due && around.sabotage != Some(Sabotage::WakeUpLost) {
+            self.take(Input::Tick, around)?;
+        }
+        if is_down() || !self.told.is_empty() {
+            return Ok(());
+        }
+        around.life.rests(around.now_ms)?;
+        if around.counted {
+            around.life.counted(self.engine.pending(), self.engine.in_flight())?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn handle(&mut self, told: Told, around: &mut Around) -> Checked {
+        let now_ms = around.now_ms;
+        let input = match told {
+            Told::Committed(committed) => {
+                self.backlog.take(Waiting::of(std::slice::from_ref(&committed)));
+                let Committed { seq, accepted_ms, deliveries, group, payload } = committed;
+                let event = decoded(payload)?;
+                let numbers = deliveries.iter().filter_map(|ordinal| around.ledger.ordinals.get(ordinal).copied());
+                around.life.took(seq, numbers, event.subject.as_ref());
+                Input::Committed { seq, accepted_ms, deliveries, group, event: Some(event) }
+            }
+            Told::Finished(ordinal, seq, mut verdict) => {
+                let number = around.number(ordinal)?;
+                around.line(format_args!("endpoint {number} answers event {seq}: {}", shown(&verdict)));
+                around.life.ended((seq, number), &verdict, now_ms)?;
+                if let Some(sabotage) = around.sabotage {
+                    sabotage.verdict(&mut verdict);
+                }
+                Input::Finished { ordinal, seq, ended_ms: now_ms, verdict }
+            }
+            Told::Configure(configuration, settings) => {
+                around.line(format_args!("configuration {} is in force: {settings:?}", configuration.revision));
+                around.life.configured(now_ms, &configuration);
+                Input::Configure(settings)
+            }
+            Told::Drain => {
+                around.line(format_args!("stopping"));
+                around.life.draining = true;
+                Input::Drain
+            }
+        };
+        self.take(input, around)
+    }
+
+    /// The engine takes an input, and what it says is done.
+    fn take(&mut self, input: Input, around: &mut Around) -> Checked {
+        let mut effects = Vec::new();
+        self.engine.handle(input, around.now_ms, &mut effects);
+        for effect in effects {
+            if matches!(effect, Effect::Start(_) | Effect::Record(_)) {
+                around.count += 1;
+            }
+            let times = around.sabotage.map_or(1, |sabotage| sabotage.times(&effect, around.count));
+            for _ in 0..times {
+                self.perform(effect.clone(), around)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn perform(&mut self, effect: Effect, around: &mut Around) -> Checked {
+        match effect {
+            Effect::Start(start) => self.attempt(start, around),
+            Effect::Record(outcome) => {
+                let number = around.number(outcome.endpoint)?;
+                around.life.recorded(number, &outcome)?;
+                around.ledger.recorded(around.now_ms, number, outcome.clone());
+                let journal = self.log.journal.clone();
+                self.log.wait(around.now_ms, &mut around.ledger, journal.record(outcome))
+            }
+            Effect::Remember { ordinal, memo } => {
+                let number = around.number(ordinal)?;
+                let journal = self.log.journal.clone();
+                let kept = self.log.wait(around.now_ms, &mut around.ledger, journal.remember(ordinal, memo))?;
+                self.collect(around);
+                around.line(format_args!("endpoint {number} is remembered: {kept:?}"));
+                around.life.remembered(number, kept.is_ok());
+                Ok(())
+            }
+            Effect::Changed(_) if !around.counted => Ok(()),
+            Effect::Changed(ordinal) => {
+                let number = around.number(ordinal)?;
+                around.life.shown(number, self.engine.view(ordinal, around.now_ms).as_ref())
+            }
+        }
+    }
+
+    fn attempt(&mut self, start: Start, around: &mut Around) -> Checked {
+        let Start { ordinal, seq, attempt, event } = start;
+        let now_ms = around.now_ms;
+        let number = around.number(ordinal)?;
+        around.line(format_args!("attempt {attempt} of event {seq} to endpoint {number}"));
+        around.life.started((seq, number), attempt, now_ms)?;
+        around.attempts += 1;
+        let event = match event {
+            Some(event) => Some(event),
+            None => match self.log.journal.read(seq) {
+                Ok(stored) => stored.map(|stored| decoded(stored.payload)).transpose()?,
+                // A dead process reads nothing, and gets no answer.
+                Err(Error::Io(_)) => return Ok(()),
+                Err(error) => return Err(Rule::Content.broken(error.to_string())),
+            },
+        };
+        let answer = if let Some(event) = event {
+            let is_same = around.ledger.event(seq) == Some(&*event);
+            Rule::Content.holds(is_same, || format!("{event:?} is sent as event {seq}"))?;
+            let timeout_ms = around.life.timeout_ms(number);
+            let behaviour = around.behaviours.get(&number).copied().unwrap_or(Behaviour::Healthy);
+            behaviour.answer(&mut around.random, timeout_ms, now_ms)
+        } else {
+            let is_deleting = around.ledger.is_deleting(number);
+            Rule::Content.holds(is_deleting, || format!("event {seq} is no longer there for endpoint {number}"))?;
+            unreadable()
+        };
+        around.count += 1;
+        self.answers.insert((now_ms + answer.after_ms, around.count), (ordinal, seq, answer.verdict));
+        Ok(())
+    }
+}
+
+fn decoded(payload: Bytes) -> Checked<Arc<Event>> {
+    let event = Event::decode(payload).map_err(|error| Rule::Content.broken(error.to_string()))?;
+    Ok(Arc::new(event))
+}
+
+/// As `run::attempt` says of an event that is no longer there.
+fn unreadable() -> Answer {
+    let failure = Failure { status: None, reason: "RenderError".to_owned(), message: "gone".to_owned() };
+    Answer { after_ms: 1, verdict: Verdict::Failed { failure, retry_after: None, class: FailureClass::Permanent } }
+}
+
+fn shown(verdict: &Verdict) -> String {
+    match verdict {
+        Verdict::Succeeded { status } => format!("{status}"),
+        Verdict::Failed { failure, retry_after, class } => format!("{}, {class:?}, {retry_after:?}", failure.message),
+    }
+}
