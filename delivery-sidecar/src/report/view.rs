@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use posthaste_journal::EndpointStats;
 
+use super::totals::Totals;
 use crate::schedule::Circuit;
 
 /// One endpoint as it is to be shown.
@@ -42,7 +43,7 @@ pub struct EndpointView {
     pub next_attempt_ms: Option<i64>,
 }
 
-/// The Webhook as it is to be shown. Counts over endpoints are made by the reporter from the endpoints' views.
+/// The Webhook as it is to be shown. Counts over endpoints are made by the reporter from the endpoints' views and `others`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct WebhookView {
     /// The generation that is loaded.
@@ -51,4 +52,6 @@ pub struct WebhookView {
     pub revision: Arc<str>,
     /// Why the newest configuration could not be loaded, if it could not; the one before still runs.
     pub config_error: Option<String>,
+    /// The counts of endpoints that have no view: those that do not run now, and those that were deleted.
+    pub others: Totals,
 }

@@ -2,7 +2,7 @@
 //! the outcomes that they are to show are synced, because counts come from the journal.
 
 use std::{
-    collections::{BTreeSet, HashSet},
+    collections::{BTreeSet, HashMap, HashSet},
     sync::Arc,
     time::Duration,
 };
@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use super::{clock::now_ms, views::endpoint_view};
 use crate::{
     config::Snapshot,
-    report::{Board, WebhookView},
+    report::{Board, WebhookView, totals::Totals},
     schedule::Engine,
 };
 
@@ -38,6 +38,10 @@ pub struct Showing {
     at: Option<Instant>,
     /// UIDs of the endpoints that are on the board.
     shown: HashSet<Arc<str>>,
+    /// The counts of endpoints that the journal knows and that are not on the board.
+    hidden: HashMap<Ordinal, Totals>,
+    /// The Webhook as it is on the board.
+    webhook: Option<WebhookView>,
 }
 
 impl Showing {
@@ -51,6 +55,8 @@ impl Showing {
             synced: true,
             at: None,
             shown: HashSet::new(),
+            hidden: HashMap::new(),
+            webhook: None,
         }
     }
 
@@ -62,24 +68,34 @@ impl Showing {
 
     /// Another configuration is in force: all views change, and those of endpoints that it does not run go.
     pub fn configured(&mut self, snapshot: &Snapshot) {
-        self.webhook(snapshot, None);
         let running = snapshot.entries().filter(|entry| !entry.parked);
         let running: HashSet<Arc<str>> = running.map(|entry| Arc::clone(&entry.loaded.uid)).collect();
         for uid in self.shown.difference(&running) {
             self.board.remove_endpoint(uid);
         }
         self.shown = running;
+        let hidden = self.journal.endpoints().into_iter().filter(|ordinal| !is_shown(snapshot, *ordinal));
+        self.hidden = hidden.filter_map(|ordinal| Some((ordinal, counts(&self.journal, ordinal)?))).collect();
+        self.webhook(snapshot, None);
         self.all_changed(snapshot);
     }
 
     /// A newer configuration than `snapshot` cannot be used.
-    pub fn refused(&self, snapshot: &Snapshot, error: String) {
+    pub fn refused(&mut self, snapshot: &Snapshot, error: String) {
         self.webhook(snapshot, Some(error));
     }
 
-    fn webhook(&self, snapshot: &Snapshot, config_error: Option<String>) {
+    fn webhook(&mut self, snapshot: &Snapshot, config_error: Option<String>) {
         let (generation, revision) = (snapshot.webhook.generation, Arc::clone(&snapshot.revision));
-        self.board.webhook(WebhookView { generation, revision, config_error });
+        let view = WebhookView { generation, revision, config_error, others: self.others() };
+        self.board.webhook(view.clone());
+        self.webhook = Some(view);
+    }
+
+    /// The counts of all that is not on the board.
+    fn others(&self) -> Totals {
+        let deleted = Totals::counts(&self.journal.stats_of_dropped(), 0);
+        self.hidden.values().fold(deleted, Totals::plus)
     }
 
     /// All views have changed.
@@ -131,13 +147,33 @@ impl Showing {
 
     fn hand_over(&mut self, most: usize, engine: &mut Engine, snapshot: &Snapshot) {
         let some: BTreeSet<Ordinal> = self.next.iter().copied().take(most).collect();
+        let mut others_changed = false;
         for ordinal in some {
             self.next.remove(&ordinal);
             let lane = engine.view(ordinal);
-            let Some(entry) = snapshot.by_ordinal(ordinal).filter(|entry| !entry.parked) else { continue };
+            let Some(entry) = snapshot.by_ordinal(ordinal).filter(|entry| !entry.parked) else {
+                if let Some(counts) = counts(&self.journal, ordinal) {
+                    others_changed |= self.hidden.insert(ordinal, counts) != Some(counts);
+                }
+                continue;
+            };
             let stats = self.journal.stats(ordinal).unwrap_or_default();
             let oldest = self.journal.oldest_pending_ms(ordinal);
             self.board.endpoint(endpoint_view(snapshot, entry, lane, stats, oldest, now_ms()));
         }
+        if others_changed && let Some(view) = &self.webhook {
+            let view = WebhookView { others: self.others(), ..view.clone() };
+            self.board.webhook(view.clone());
+            self.webhook = Some(view);
+        }
     }
+}
+
+fn is_shown(snapshot: &Snapshot, ordinal: Ordinal) -> bool {
+    snapshot.by_ordinal(ordinal).is_some_and(|entry| !entry.parked)
+}
+
+/// `None` when the journal does not know the endpoint.
+fn counts(journal: &Journal, ordinal: Ordinal) -> Option<Totals> {
+    Some(Totals::counts(&journal.stats(ordinal)?, journal.pending(ordinal)))
 }
