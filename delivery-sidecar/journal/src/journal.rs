@@ -221,6 +221,16 @@ impl Journal {
         look(&self.inner.state).endpoints.get(ordinal).map(|endpoint| endpoint.stats.clone())
     }
 
+    /// Deliveries and attempts of all endpoints that were dropped, together. What they had waiting is not counted.
+    pub fn stats_of_dropped(&self) -> EndpointStats {
+        look(&self.inner.state).dropped.clone()
+    }
+
+    /// The endpoints that are known, in order.
+    pub fn endpoints(&self) -> Vec<Ordinal> {
+        look(&self.inner.state).endpoints.iter().map(|(ordinal, _)| ordinal).collect()
+    }
+
     /// How many deliveries of an endpoint are not finished.
     pub fn pending(&self, ordinal: Ordinal) -> u64 {
         look(&self.inner.state).endpoints.get(ordinal).map_or(0, |endpoint| endpoint.pending.len() as u64)

@@ -146,8 +146,8 @@ impl<S: StatusSink> Reporter<S> {
                 let uids = self.planner.targets();
                 let targets = uids.iter().filter_map(|uid| self.board.with_endpoint(uid, target)).collect();
                 let (totals, oldest) = (self.planner.totals(), self.planner.oldest_pending_ms());
-                let status = Box::new(status::webhook(&view, totals, oldest, targets, mode, &since, wall));
-                let digest = shown::webhook(&view, totals).under(mode);
+                let status = Box::new(status::webhook(&view, &totals, oldest, targets, mode, &since, wall));
+                let digest = shown::webhook(&view, &totals).under(mode);
                 let shown = Shown { digest, since: Transitions::of_webhook(&status) };
                 Some(Request::ApplyWebhook { status, shown })
             }

@@ -2,7 +2,10 @@
 
 use posthaste_journal::{EndpointStats, Failure, LastFailure};
 
-use super::view::{EndpointView, WebhookView};
+use super::{
+    totals::Totals,
+    view::{EndpointView, WebhookView},
+};
 use crate::schedule::Circuit;
 
 /// An endpoint that is loaded and had no traffic.
@@ -29,7 +32,8 @@ pub fn view(uid: &str) -> EndpointView {
 
 /// A Webhook that is loaded.
 pub fn webhook() -> WebhookView {
-    WebhookView { generation: 1, revision: "r1".into(), config_error: None, intake: crate::report::Intake::Accepting }
+    let intake = crate::report::Intake::Accepting;
+    WebhookView { generation: 1, revision: "r1".into(), config_error: None, intake, others: Totals::default() }
 }
 
 /// One attempt succeeds.

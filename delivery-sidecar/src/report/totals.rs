@@ -1,6 +1,7 @@
 //! Sums over all endpoints, kept up to date one endpoint at a time.
 
 use posthaste_crds::conditions::endpoints_healthy;
+use posthaste_journal::EndpointStats;
 
 use super::{
     health::{ConditionStatus, Group, Health},
@@ -9,7 +10,8 @@ use super::{
 
 /// What a Webhook shows of its endpoints together. One endpoint's share has the same shape.
 ///
-/// The counts are those of the endpoints that are there: when one is deleted, its deliveries no longer count.
+/// Groups are those of the endpoints that run. Counts are also those of endpoints that do not run now or were deleted: see
+/// [`WebhookView::others`](super::view::WebhookView).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Totals {
     /// Endpoints in [`Group::Healthy`].
@@ -38,12 +40,27 @@ impl Totals {
             healthy: in_group(Group::Healthy),
             failing: in_group(Group::Failing),
             suspended: in_group(Group::Suspended),
-            delivered: view.stats.delivered,
-            failed: view.stats.failed,
-            retried: view.stats.retried,
-            dead_lettered: view.stats.dead_lettered,
-            pending: view.pending,
+            ..Self::counts(&view.stats, view.pending)
         }
+    }
+
+    /// The counts alone of an endpoint that is not shown itself.
+    pub fn counts(stats: &EndpointStats, pending: u64) -> Self {
+        Self {
+            delivered: stats.delivered,
+            failed: stats.failed,
+            retried: stats.retried,
+            dead_lettered: stats.dead_lettered,
+            pending,
+            ..Self::default()
+        }
+    }
+
+    /// Both together.
+    #[must_use]
+    pub fn plus(mut self, other: &Self) -> Self {
+        self.replace(&Self::default(), other);
+        self
     }
 
     /// Replaces an endpoint's share by its newest.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use posthaste_crds::conditions::accepting_events;
 use posthaste_journal::EndpointStats;
 
+use super::totals::Totals;
 use crate::schedule::{Circuit, Exhausted};
 
 /// One endpoint as it is to be shown.
@@ -45,7 +46,7 @@ pub struct EndpointView {
     pub next_attempt_ms: Option<i64>,
 }
 
-/// The Webhook as it is to be shown. Counts over endpoints are made by the reporter from the endpoints' views.
+/// The Webhook as it is to be shown. Counts over endpoints are made by the reporter from the endpoints' views and `others`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct WebhookView {
     /// The generation that is loaded.
@@ -56,6 +57,8 @@ pub struct WebhookView {
     pub config_error: Option<String>,
     /// Whether events are taken in.
     pub intake: Intake,
+    /// The counts of endpoints that have no view: those that do not run now, and those that were deleted.
+    pub others: Totals,
 }
 
 /// Whether events are taken in.

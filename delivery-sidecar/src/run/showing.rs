@@ -2,7 +2,7 @@
 //! the outcomes that they are to show are synced, because counts come from the journal.
 
 use std::{
-    collections::{BTreeSet, HashSet},
+    collections::{BTreeSet, HashMap, HashSet},
     sync::Arc,
     time::Duration,
 };
@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use super::{clock::now_ms, views::endpoint_view};
 use crate::{
     config::Snapshot,
-    report::{Board, Intake, WebhookView},
+    report::{Board, Intake, WebhookView, totals::Totals},
     schedule::Engine,
 };
 
@@ -42,6 +42,8 @@ pub struct Showing {
     intake: Intake,
     /// Why a newer configuration cannot be used.
     config_error: Option<String>,
+    /// The counts of endpoints that the journal knows and that are not on the board.
+    hidden: HashMap<Ordinal, Totals>,
 }
 
 impl Showing {
@@ -57,6 +59,7 @@ impl Showing {
             shown: HashSet::new(),
             intake: Intake::Accepting,
             config_error: None,
+            hidden: HashMap::new(),
         }
     }
 
@@ -69,13 +72,15 @@ impl Showing {
     /// Another configuration is in force: all views change, and those of endpoints that it does not run go.
     pub fn configured(&mut self, snapshot: &Snapshot) {
         self.config_error = None;
-        self.webhook(snapshot);
         let running = snapshot.entries().filter(|entry| !entry.parked);
         let running: HashSet<Arc<str>> = running.map(|entry| Arc::clone(&entry.loaded.uid)).collect();
         for uid in self.shown.difference(&running) {
             self.board.remove_endpoint(uid);
         }
         self.shown = running;
+        let hidden = self.journal.endpoints().into_iter().filter(|ordinal| !is_shown(snapshot, *ordinal));
+        self.hidden = hidden.filter_map(|ordinal| Some((ordinal, counts(&self.journal, ordinal)?))).collect();
+        self.webhook(snapshot);
         self.all_changed(snapshot);
     }
 
@@ -98,7 +103,14 @@ impl Showing {
             revision: Arc::clone(&snapshot.revision),
             config_error: self.config_error.clone(),
             intake: self.intake,
+            others: self.others(),
         });
+    }
+
+    /// The counts of all that is not on the board.
+    fn others(&self) -> Totals {
+        let deleted = Totals::counts(&self.journal.stats_of_dropped(), 0);
+        self.hidden.values().fold(deleted, Totals::plus)
     }
 
     /// All views have changed.
@@ -150,13 +162,31 @@ impl Showing {
 
     fn hand_over(&mut self, most: usize, engine: &mut Engine, snapshot: &Snapshot) {
         let some: BTreeSet<Ordinal> = self.next.iter().copied().take(most).collect();
+        let mut others_changed = false;
         for ordinal in some {
             self.next.remove(&ordinal);
             let lane = engine.view(ordinal, now_ms());
-            let Some(entry) = snapshot.by_ordinal(ordinal).filter(|entry| !entry.parked) else { continue };
+            let Some(entry) = snapshot.by_ordinal(ordinal).filter(|entry| !entry.parked) else {
+                if let Some(counts) = counts(&self.journal, ordinal) {
+                    others_changed |= self.hidden.insert(ordinal, counts) != Some(counts);
+                }
+                continue;
+            };
             let stats = self.journal.stats(ordinal).unwrap_or_default();
             let oldest = self.journal.oldest_pending_ms(ordinal);
             self.board.endpoint(endpoint_view(snapshot, entry, lane, stats, oldest, now_ms()));
         }
+        if others_changed {
+            self.webhook(snapshot);
+        }
     }
+}
+
+fn is_shown(snapshot: &Snapshot, ordinal: Ordinal) -> bool {
+    snapshot.by_ordinal(ordinal).is_some_and(|entry| !entry.parked)
+}
+
+/// `None` when the journal does not know the endpoint.
+fn counts(journal: &Journal, ordinal: Ordinal) -> Option<Totals> {
+    Some(Totals::counts(&journal.stats(ordinal)?, journal.pending(ordinal)))
 }

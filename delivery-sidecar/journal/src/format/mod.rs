@@ -19,7 +19,7 @@
 //!
 //! | type | record | body |
 //! | --- | --- | --- |
-//! | 1 | snapshot | next seq, next ordinal, endpoints with UID, memo and counts |
+//! | 1 | snapshot | next seq, next ordinal, endpoints with UID, memo and counts, counts of those that were dropped |
 //! | 2 | event | seq, accepted_ms, blob length, group, ordinals, then the idempotency key if there is one |
 //! | 3 | event moved | seq, accepted_ms, blob length, group, ordinals each with attempts and due or dead time |
 //! | 4 | outcome | kind and whether anything was sent, seq, ordinal, at_ms, attempts, then status or failure |

@@ -29,6 +29,7 @@ impl State {
                 self.next_seq = self.next_seq.max(snapshot.next_seq);
                 self.next_ordinal = self.next_ordinal.max(snapshot.next_ordinal);
                 self.endpoints.load(snapshot.endpoints);
+                self.dropped = snapshot.dropped;
             }
             Record::Event { seq, accepted_ms, key, deliveries, blob, group } => {
                 self.next_seq = self.next_seq.max(seq + 1);
@@ -223,6 +224,7 @@ impl State {
         if !endpoint.dead.is_empty() {
             self.dead_letters.retain(|_, other| other != ordinal);
         }
+        stats::add(&mut self.dropped, &endpoint.stats);
         (endpoint.pending.len() + endpoint.dead.len()) as u64
     }
 

@@ -25,12 +25,14 @@ pub(crate) use seq_map::SeqMap;
 use crate::delivery::Standing;
 use crate::format::record::{Snapshot, SnapshotEndpoint};
 use crate::limits::Limits;
-use crate::{DeadLetter, EndpointRecord, Ordinal, Overflow, Pending, Removed, Seq, Usage};
+use crate::{DeadLetter, EndpointRecord, EndpointStats, Ordinal, Overflow, Pending, Removed, Seq, Usage};
 
 pub(crate) struct State {
     pub(crate) segments: Segments,
     pub(crate) events: SeqMap<Event>,
     pub(crate) endpoints: Endpoints,
+    /// The counts of endpoints that were dropped.
+    pub(crate) dropped: EndpointStats,
     pub(crate) keys: Keys,
     pub(crate) dead_letters: DeadLetters,
     pub(crate) next_seq: Seq,
@@ -54,6 +56,7 @@ impl State {
             segments: Segments::default(),
             events: SeqMap::default(),
             endpoints: Endpoints::default(),
+            dropped: EndpointStats::default(),
             keys: Keys::new(most_keys),
             dead_letters: DeadLetters::default(),
             next_seq: 1,
@@ -149,6 +152,11 @@ impl State {
             memo: endpoint.memo.clone(),
             stats: endpoint.stats.clone(),
         });
-        Snapshot { next_seq: self.next_seq, next_ordinal: self.next_ordinal, endpoints: endpoints.collect() }
+        Snapshot {
+            next_seq: self.next_seq,
+            next_ordinal: self.next_ordinal,
+            endpoints: endpoints.collect(),
+            dropped: self.dropped.clone(),
+        }
     }
 }

@@ -23,6 +23,16 @@ pub(crate) fn count(stats: &mut EndpointStats, outcome: &Outcome, attempted: boo
     }
 }
 
+/// Adds the counts of an endpoint that is dropped. How many deliveries it takes with it is not among them: whoever reads
+/// the record later may not find their events any more.
+pub(crate) fn add(sum: &mut EndpointStats, stats: &EndpointStats) {
+    let each = |sum: &mut u64, count: u64| *sum = sum.saturating_add(count);
+    each(&mut sum.delivered, stats.delivered);
+    each(&mut sum.failed, stats.failed);
+    each(&mut sum.retried, stats.retried);
+    each(&mut sum.dead_lettered, stats.dead_lettered);
+}
+
 fn count_failure(stats: &mut EndpointStats, failure: &Failure, at_ms: i64, attempted: bool) {
     if !attempted {
         return;

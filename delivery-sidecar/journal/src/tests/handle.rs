@@ -9,7 +9,8 @@ use super::support::{
 };
 use crate::testing::{Crash, FakeDisk, Fault};
 use crate::{
-    Accepted, DeadLetter, Disk, Error, Journal, NewEvent, Options, Ordinal, OutcomeKind, Overflow, Removed, Space,
+    Accepted, DeadLetter, Disk, EndpointStats, Error, Journal, NewEvent, Options, Ordinal, OutcomeKind, Overflow,
+    Removed, Space,
 };
 
 #[tokio::test]
@@ -161,6 +162,32 @@ async fn a_dropped_endpoint_is_gone_for_good() {
     assert_eq!(recovered.pending.iter().map(|p| (p.seq, p.endpoint)).collect::<Vec<_>>(), [(1, b)]);
     assert_eq!(journal.ordinal("a").await.unwrap(), Ordinal(2));
     assert_eq!(journal.ordinal("c").await.unwrap(), Ordinal(3));
+}
+
+#[tokio::test]
+async fn the_counts_of_dropped_endpoints_are_kept_together() {
+    let disk = FakeDisk::new(1);
+    let mut expected = EndpointStats::default();
+    for round in 0..12 {
+        let (journal, _) = Journal::open(Arc::new(disk.clone()), options(), NOW, |_| {}).unwrap();
+        assert_eq!(journal.stats_of_dropped(), expected, "round {round}");
+        let endpoint = journal.ordinal(&format!("endpoint-{round}")).await.unwrap();
+        // So large that there are new segments, and older ones are cleaned.
+        journal.accept(vec![event(900, &[endpoint]), event(900, &[endpoint]), event(9, &[endpoint])]).await.unwrap();
+        let first = 1 + 3 * round;
+        journal.record(succeeded(first, endpoint)).await;
+        journal.record(dead(first + 1, endpoint)).await;
+        journal.flush().await.unwrap();
+        assert_eq!(journal.drop_endpoint(endpoint).await.unwrap(), 2);
+        expected.delivered += 1;
+        expected.failed += 1;
+        expected.dead_lettered += 1;
+        assert_eq!(journal.stats_of_dropped(), expected);
+        assert!(!journal.endpoints().contains(&endpoint));
+        journal.close().await.unwrap();
+        disk.crash(Crash::PowerLoss);
+        disk.restart();
+    }
 }
 
 #[tokio::test]

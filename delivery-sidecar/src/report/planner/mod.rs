@@ -200,8 +200,8 @@ impl Planner {
     }
 
     /// The sums over all endpoints.
-    pub fn totals(&self) -> &Totals {
-        &self.totals
+    pub fn totals(&self) -> Totals {
+        self.webhook.as_ref().map_or(self.totals, |view| self.totals.plus(&view.others))
     }
 
     /// When the oldest unfinished delivery of all was accepted.

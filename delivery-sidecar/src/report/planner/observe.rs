@@ -41,7 +41,7 @@ impl Planner {
     /// Ends a round of observations: compares what the Webhook displays with the sums over its endpoints.
     pub fn settle(&mut self, now: Duration) {
         let Some(view) = &self.webhook else { return };
-        let digest = shown::webhook(view, &self.totals);
+        let digest = shown::webhook(view, &self.totals());
         if let MapEntry::Vacant(vacant) = self.entries.entry(WEBHOOK) {
             vacant.insert(Entry::new("".into(), "".into(), digest));
             self.place(WEBHOOK, now);

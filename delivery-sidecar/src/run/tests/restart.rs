@@ -121,3 +121,27 @@ async fn an_endpoint_that_waited_for_its_secret_over_a_restart_gets_what_came_me
     assert_eq!(ids, ["one".to_owned(), "two".to_owned()].into());
     process.stop().await;
 }
+
+#[tokio::test]
+async fn the_webhooks_counts_outlive_a_deleted_endpoint_and_include_a_parked_one() {
+    let directory = tempfile::tempdir().unwrap();
+    let receiver = Receiver::healthy().await;
+    let names = ["deleted", "kept", "parked"];
+    let mut configuration = Configuration::new(names.iter().map(|name| endpoint_at(name, receiver.url())).collect());
+    let process = Process::start(directory.path(), &configuration).await;
+    process.post_id("one").await;
+    process.drained().await;
+    process.stop().await;
+
+    configuration.endpoints.retain(|endpoint| endpoint.name == "kept");
+    configuration.parked = vec!["uid-parked".to_owned()];
+    configuration.waiting = Some(vec![Waiting { interest: Some(Interest::default()), parked: vec![0] }]);
+    configuration.deleted = vec!["uid-deleted".to_owned()];
+    for (event, delivered, pending) in [("two", 4, 1), ("three", 5, 2)] {
+        let process = Process::start(directory.path(), &configuration).await;
+        process.post_id(event).await;
+        receiver.until(|received| received.iter().any(|received| received.id == event)).await;
+        let totals = process.stop().await.webhook().delivery.unwrap();
+        assert_eq!((totals.delivered, totals.pending), (Some(delivered), Some(pending)));
+    }
+}

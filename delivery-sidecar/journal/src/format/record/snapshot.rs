@@ -15,6 +15,8 @@ pub(crate) struct Snapshot {
     pub(crate) next_ordinal: u32,
     /// The endpoints that are known.
     pub(crate) endpoints: Vec<SnapshotEndpoint>,
+    /// The counts of those that were dropped.
+    pub(crate) dropped: EndpointStats,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -36,6 +38,7 @@ impl Snapshot {
             put_bytes(out, &endpoint.memo);
             put_stats(out, &endpoint.stats);
         }
+        put_stats(out, &self.dropped);
     }
 
     pub(super) fn read(input: &mut Input<'_>) -> Result<Self, Malformed> {
@@ -51,7 +54,9 @@ impl Snapshot {
                 })
             })
             .collect::<Result<_, Malformed>>()?;
-        Ok(Self { next_seq, next_ordinal, endpoints })
+        // A snapshot that was written before they were counted ends here.
+        let dropped = if input.is_empty() { EndpointStats::default() } else { read_stats(input)? };
+        Ok(Self { next_seq, next_ordinal, endpoints, dropped })
     }
 }
 

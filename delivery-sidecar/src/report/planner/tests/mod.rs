@@ -147,9 +147,9 @@ impl World {
         match &ticket.object {
             Object::Webhook => {
                 let totals = self.planner.totals();
-                let status = status::webhook(&self.webhook, totals, None, vec![], mode, &since, wall);
+                let status = status::webhook(&self.webhook, &totals, None, vec![], mode, &since, wall);
                 Shown {
-                    digest: shown::webhook(&self.webhook, totals).under(mode),
+                    digest: shown::webhook(&self.webhook, &totals).under(mode),
                     since: Transitions::of_webhook(&status),
                 }
             }
@@ -177,7 +177,7 @@ impl World {
             let digest = shown::endpoint(view, crate::report::health::judge(view)).under(self.planner.mode());
             assert_eq!(shown, Some(digest), "{uid}");
         }
-        let digest = shown::webhook(&self.webhook, self.planner.totals()).under(self.planner.mode());
+        let digest = shown::webhook(&self.webhook, &self.planner.totals()).under(self.planner.mode());
         assert_eq!(self.displayed.get(&Object::Webhook).map(|shown| shown.digest), Some(digest));
     }
 }
