@@ -10,6 +10,7 @@ mod engine_task;
 mod intake;
 mod memory;
 mod open;
+mod replay;
 mod showing;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -18,3 +19,4 @@ mod tests;
 mod views;
 
 pub use delivery::{Delivery, Setup};
+pub use replay::{Progress, Replay};

@@ -13,6 +13,7 @@ use super::{
     lane::{Lane, LaneSettings, Readiness, Running},
     memo::Memo,
     overflow,
+    queue::OUTSIDE,
     rate::{Rate, Used},
     ready::Ready,
     standing::Standing,
@@ -68,6 +69,13 @@ pub enum Input {
         ended_ms: i64,
         /// What came of it.
         verdict: Verdict,
+    },
+    /// Finished deliveries of an endpoint are pending again: they are attempted now, outside of its ordering.
+    Redelivered {
+        /// The endpoint.
+        ordinal: Ordinal,
+        /// The events.
+        events: Vec<Seq>,
     },
     /// An endpoint has more pending than the journal keeps for one: these, in order of acceptance, are given up, except
     /// those in flight.
@@ -202,7 +210,9 @@ impl Engine {
         }
         for delivery in pending {
             if let Some(scheduled) = self.lane_or_parked(delivery.endpoint) {
-                if delivery.attempts == 0 {
+                if delivery.redelivered {
+                    scheduled.lane.push_again(delivery.seq, delivery.attempts, delivery.due_ms);
+                } else if delivery.attempts == 0 {
                     scheduled.lane.push_fresh(delivery.seq, delivery.accepted_ms, delivery.group);
                 } else {
                     scheduled.lane.push_tried(delivery.seq, delivery.attempts, delivery.due_ms, delivery.group);
@@ -231,6 +241,15 @@ impl Engine {
             }
             Input::Finished { ordinal, seq, ended_ms, verdict } => {
                 self.finished(ordinal, seq, ended_ms, verdict, now_ms, effects);
+            }
+            Input::Redelivered { ordinal, events } => {
+                if let Some(scheduled) = self.lane_or_parked(ordinal) {
+                    for seq in &events {
+                        scheduled.lane.push_again(*seq, 0, now_ms);
+                    }
+                    self.pending += events.len() as u64;
+                    self.settle(ordinal, now_ms, effects);
+                }
             }
             Input::Overflow { ordinal, oldest } => self.overflow(ordinal, &oldest, now_ms, effects),
             Input::Configure(settings) => self.configure(settings, now_ms, effects),
@@ -448,11 +467,11 @@ impl Engine {
             scheduled.ready = false;
             if !self.suspended
                 && lane.readiness(now_ms) == Readiness::Now
-                && let Some(Running { seq, attempt, .. }) = lane.start(now_ms)
+                && let Some(Running { seq, attempt, group, .. }) = lane.start(now_ms)
             {
                 self.in_flight += 1;
                 self.doubtful_in_flight += usize::from(lane.standing.is_doubtful());
-                let event = if attempt == 1 { self.cache.take(seq) } else { None };
+                let event = if attempt == 1 && group != OUTSIDE { self.cache.take(seq) } else { None };
                 effects.push(Effect::Start(Start { ordinal, seq, attempt, event }));
             }
             self.place(ordinal, now_ms);

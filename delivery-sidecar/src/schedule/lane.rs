@@ -9,7 +9,7 @@ use super::{
     breaker::{Breaker, Sign},
     gone::Gone,
     memo::Memo,
-    queue::{Queue, Waiting},
+    queue::{OUTSIDE, Queue, Waiting},
     rate::Rate,
     standing::Standing,
     throttle::Throttle,
@@ -132,6 +132,11 @@ impl Lane {
     /// Adds a delivery that has had `attempts` attempts.
     pub fn push_tried(&mut self, seq: Seq, attempts: u32, due_ms: i64, group: u16) {
         self.queue.push(Waiting { due_ms, seq, attempts, group });
+    }
+
+    /// Adds a delivery that was asked for again, outside of any ordering.
+    pub fn push_again(&mut self, seq: Seq, attempts: u32, due_ms: i64) {
+        self.queue.push(Waiting { due_ms, seq, attempts, group: OUTSIDE });
     }
 
     /// Takes out those that wait among the given events, which must be in ascending order.
