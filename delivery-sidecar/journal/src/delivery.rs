@@ -5,12 +5,14 @@ use std::fmt;
 use crate::{Ordinal, halves};
 
 const DEAD: u64 = 1 << 63;
-const TIME_BITS: u32 = 47;
+const REDELIVERED: u64 = 1 << 62;
+const TIME_BITS: u32 = 46;
 const TIME: u64 = (1 << TIME_BITS) - 1;
 
 /// A delivery that is pending or dead. One that is finished is nowhere.
 ///
-/// 12 bytes: the ordinal, then from the highest bit: dead, 16 bits of attempts, 47 bits of time (until the year 6429).
+/// 12 bytes: the ordinal, then from the highest bit: dead, redelivered, 16 bits of attempts, 46 bits of
+/// time (until the year 4199).
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Delivery {
     ordinal: u32,
@@ -44,6 +46,16 @@ impl Delivery {
         Self::new(endpoint, 0, Standing::Pending { due_ms: 0 })
     }
 
+    /// The same, but asked for again after it was finished.
+    pub(crate) fn redelivered(self) -> Self {
+        Self { high: self.high | halves::high(REDELIVERED), ..self }
+    }
+
+    /// Whether it was asked for again after it was finished.
+    pub(crate) fn is_redelivered(self) -> bool {
+        self.packed() & REDELIVERED != 0
+    }
+
     fn packed(self) -> u64 {
         (u64::from(self.high) << 32) | u64::from(self.low)
     }
@@ -54,7 +66,7 @@ impl Delivery {
 
     /// Attempts so far; more than 65,535 count as that.
     pub(crate) fn attempts(self) -> u32 {
-        u32::try_from((self.packed() & !DEAD) >> TIME_BITS).unwrap_or(u32::MAX)
+        u32::try_from((self.packed() & !(DEAD | REDELIVERED)) >> TIME_BITS).unwrap_or(u32::MAX)
     }
 
     pub(crate) fn standing(self) -> Standing {
@@ -78,6 +90,7 @@ impl fmt::Debug for Delivery {
             .field("endpoint", &self.endpoint())
             .field("attempts", &self.attempts())
             .field("standing", &self.standing())
+            .field("redelivered", &self.is_redelivered())
             .finish()
     }
 }
@@ -94,9 +107,14 @@ mod tests {
             assert_eq!(delivery.endpoint(), Ordinal(u32::MAX));
             assert_eq!(delivery.attempts(), 65_535);
             assert_eq!(delivery.standing(), standing);
-            assert!(!delivery.is_fresh());
+            assert!(!delivery.is_fresh() && !delivery.is_redelivered());
+            let again = delivery.redelivered();
+            assert!(again.is_redelivered());
+            assert_eq!((again.endpoint(), again.attempts()), (delivery.endpoint(), delivery.attempts()));
+            assert_eq!(again.standing(), standing);
         }
         assert!(Delivery::fresh(Ordinal(7)).is_fresh());
+        assert!(!Delivery::fresh(Ordinal(7)).redelivered().is_fresh(), "which would be forgotten on disk");
     }
 
     #[test]

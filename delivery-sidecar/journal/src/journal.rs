@@ -15,13 +15,15 @@ use crate::store::{Store, look};
 use crate::writer::{Answer, Request, WaitingOutcome, Writer};
 use crate::{
     Accepted, Committed, DeadLetter, EndpointStats, Error, NewEvent, Options, Ordinal, Outcome, Overflow, Recovered,
-    Seq, Space, Stored, Tidied, Usage,
+    Redelivered, Seq, Space, Stored, Tidied, Usage,
 };
 
 /// Most bytes of one event's payload.
 pub const PAYLOAD_BYTES: usize = 16 << 20;
 /// Most bytes of what the engine remembers about an endpoint.
 pub const MEMO_BYTES: usize = 1 << 10;
+/// Most deliveries that are made pending again at once.
+pub const REDELIVER_EVENTS: usize = 1024;
 
 /// Most bytes of one endpoint's UID.
 const UID_BYTES: usize = 256;
@@ -131,6 +133,20 @@ impl Journal {
     pub async fn flush(&self) -> Result<(), Error> {
         let place = self.place(&self.inner.others, 1).await?;
         self.ask(place, |answer| Request::Flush { answer }).await?
+    }
+
+    /// Makes finished deliveries of an endpoint pending again, with no attempts, and returns them once that is synced: dead
+    /// letters, and other events that are still kept for some endpoint, whether they were for this one or not. Those
+    /// that are pending already, and events that are gone, are left out. At most [`REDELIVER_EVENTS`] at once.
+    ///
+    /// # Errors
+    /// [`Error::Size`] for too many, [`Error::Full`] and [`Error::Io`] when the disk fails: nothing is redelivered.
+    pub async fn redeliver(&self, endpoint: Ordinal, events: Vec<Seq>) -> Result<Vec<Redelivered>, Error> {
+        if events.len() > REDELIVER_EVENTS {
+            return Err(Error::Size { what: "a list of events", found: events.len(), allowed: "1024 of them" });
+        }
+        let place = self.place(&self.inner.others, 1).await?;
+        self.ask(place, |answer| Request::Redeliver { endpoint, events, answer }).await?
     }
 
     /// The number of the endpoint with this UID. A new one is synced before this returns.
@@ -250,7 +266,12 @@ impl Journal {
 
     /// Dead letters of an endpoint, at most `limit`, in order of acceptance.
     pub fn dead_letters(&self, ordinal: Ordinal, limit: usize) -> Vec<DeadLetter> {
-        look(&self.inner.state).dead_letters(ordinal, limit)
+        self.dead_letters_from(ordinal, 0, limit)
+    }
+
+    /// The same, from a number on: to go through them in steps.
+    pub fn dead_letters_from(&self, ordinal: Ordinal, from: Seq, limit: usize) -> Vec<DeadLetter> {
+        look(&self.inner.state).dead_letters(ordinal, from, limit)
     }
 
     /// Bytes in use.

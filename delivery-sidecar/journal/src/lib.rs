@@ -19,9 +19,9 @@ mod writer;
 mod tests;
 
 pub use filesystem::{Disk, Filesystem};
-pub use journal::{Journal, MEMO_BYTES, PAYLOAD_BYTES};
+pub use journal::{Journal, MEMO_BYTES, PAYLOAD_BYTES, REDELIVER_EVENTS};
 pub use types::{
     Accepted, Committed, Cut, DeadLetter, EndpointRecord, EndpointStats, Error, Failure, IdempotencyKey, LastFailure,
-    NewEvent, Options, Ordinal, Outcome, OutcomeKind, Overflow, Pending, Recovered, Removed, Seq, Space, Stored,
-    Tidied, Usage,
+    NewEvent, Options, Ordinal, Outcome, OutcomeKind, Overflow, Pending, Recovered, Redelivered, Removed, Seq, Space,
+    Stored, Tidied, Usage,
 };

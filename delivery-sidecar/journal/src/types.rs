@@ -221,6 +221,8 @@ pub struct Pending {
     pub due_ms: i64,
     /// As in [`NewEvent`].
     pub group: u16,
+    /// It was finished before, and asked for again.
+    pub redelivered: bool,
 }
 
 /// A delivery that was given up.
@@ -230,10 +232,21 @@ pub struct DeadLetter {
     pub seq: Seq,
     /// The endpoint.
     pub endpoint: Ordinal,
+    /// When its event was accepted.
+    pub accepted_ms: i64,
     /// When it was given up.
     pub at_ms: i64,
     /// Attempts that it had.
     pub attempts: u32,
+}
+
+/// A delivery that was finished and is pending again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Redelivered {
+    /// The event.
+    pub seq: Seq,
+    /// When it was accepted.
+    pub accepted_ms: i64,
 }
 
 /// What was found when the journal was opened.

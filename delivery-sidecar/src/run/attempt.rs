@@ -102,3 +102,63 @@ fn unreadable(message: String) -> Verdict {
     let failure = Failure { status: None, reason: healthy::RENDER_ERROR.to_owned(), message };
     Verdict::Failed { failure, retry_after: None, class: FailureClass::Permanent }
 }
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt;
+    use posthaste_delivery_config::{AddressPolicy, Redacted};
+    use posthaste_journal::{Disk, NewEvent, Ordinal};
+
+    use super::*;
+    use crate::{
+        config::testing::{endpoint, webhook},
+        run::{clock::now_ms, open, testing::Receiver},
+        schedule::testing,
+    };
+
+    #[tokio::test]
+    async fn who_waits_for_memory_holds_no_event_and_reads_it_when_there_is_room() {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let directory = tempfile::tempdir().unwrap();
+        let webhook = Arc::new(webhook(1));
+        let options = open::options(directory.path(), &webhook);
+        let (journal, _) = Journal::open(Arc::new(Disk), options, now_ms(), |_| {}).unwrap();
+        let ordinal = journal.ordinal("uid-acme").await.unwrap();
+        let event = testing::event("one");
+        let new = NewEvent {
+            payload: event.encode(),
+            accepted_ms: now_ms(),
+            idempotency: None,
+            deliveries: vec![ordinal],
+            group: 0,
+        };
+        journal.accept(vec![new]).await.unwrap();
+        let receiver = Receiver::healthy().await;
+        let mut config = endpoint("acme");
+        config.target.url = Redacted::new(receiver.url());
+        let policy = AddressPolicy { allow: vec!["127.0.0.0/8".parse().unwrap()], deny: Vec::new() };
+        let memory = Memory::new(1_000);
+        let context = Context {
+            endpoint: Arc::new(Endpoint::compile(&config).unwrap()),
+            webhook,
+            sender: Arc::new(Sender::new(&policy).unwrap()),
+            journal,
+            memory: memory.clone(),
+            metrics: Metrics::new(),
+        };
+
+        let taken = memory.room_now(1_000).unwrap();
+        let at_hand = Arc::downgrade(&event);
+        let start = Start { ordinal: Ordinal(0), seq: 1, attempt: 1, event: Some(event) };
+        let mut waiting = std::pin::pin!(attempt(start, context));
+        assert!(waiting.as_mut().now_or_never().is_none());
+        assert!(at_hand.upgrade().is_none(), "it is in memory although there is no room for it");
+        assert!(receiver.received().is_empty());
+        drop(taken);
+        let attempted = tokio::time::timeout(Duration::from_secs(30), waiting).await.expect("there is room");
+        assert_eq!(attempted.event_id.as_deref(), Some("one"));
+        assert!(matches!(attempted.verdict, Verdict::Succeeded { .. }), "{attempted:?}");
+        assert_eq!(receiver.received()[0].id, "one");
+        assert!(memory.room_now(1_000).is_some(), "the room is free again");
+    }
+}

@@ -5,7 +5,7 @@ use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use arc_swap::ArcSwap;
-use posthaste_journal::{Committed, Journal};
+use posthaste_journal::{self as journal, Committed, Journal, Ordinal, Seq};
 use tokio::{
     net::TcpListener,
     sync::{mpsc, oneshot, watch},
@@ -20,6 +20,7 @@ use super::{
     intake::Intake,
     memory::Memory,
     open::{self, Opened},
+    replay::{self, Progress, Replay},
 };
 use crate::{
     admin::{Latch, Readiness},
@@ -191,6 +192,21 @@ impl Delivery {
     pub async fn is_drained(&self) -> bool {
         let (answer, drained) = oneshot::channel();
         self.engine.send(Message::IsDrained(answer)).is_ok() && drained.await.unwrap_or(false)
+    }
+
+    /// Begins to send dead letters of an endpoint again. Returns how far it is; it goes on if nobody looks.
+    pub fn replay(&self, replay: Replay) -> watch::Receiver<Progress> {
+        let (progress, receiver) = watch::channel(Progress::default());
+        tokio::spawn(replay::run(replay, self.journal.clone(), self.engine.clone(), progress));
+        receiver
+    }
+
+    /// Sends one event to an endpoint again. `false` when its delivery is pending, or the event is gone.
+    ///
+    /// # Errors
+    /// When the journal cannot be written: nothing is sent then.
+    pub async fn redeliver(&self, endpoint: Ordinal, event: Seq) -> Result<bool, journal::Error> {
+        Ok(replay::redeliver(&self.journal, &self.engine, endpoint, vec![event]).await? > 0)
     }
 
     /// Ends when a part of it has ended by itself, which only a defect makes it do.

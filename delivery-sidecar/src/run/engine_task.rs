@@ -60,6 +60,8 @@ pub enum Message {
     Flushed(Result<(), Error>),
     /// What was given up because endpoints had too much pending is synced, or could not be.
     OverflowRecorded,
+    /// Finished deliveries are pending again.
+    Redelivered(Ordinal, Vec<Seq>),
     /// The journal took no events.
     Refused,
     /// No attempt is to start; the task ends when none is in flight, or at this time.
@@ -211,6 +213,10 @@ impl EngineTask {
             Message::Configure(snapshot, sender) => self.configure(snapshot, sender).await,
             Message::ConfigurationRefused(error) => self.showing.refused(&self.snapshot, error),
             Message::Flushed(result) => self.showing.flushed(&result),
+            Message::Redelivered(ordinal, events) => {
+                self.had_work |= !events.is_empty();
+                self.handle(Input::Redelivered { ordinal, events }, None).await;
+            }
             Message::OverflowRecorded => self.overflow_recording = false,
             Message::Refused => self.look_at_journal(),
             Message::Drain(until) => {

@@ -12,6 +12,7 @@ mod memory;
 mod memos;
 pub(crate) mod numbers;
 mod open;
+mod replay;
 mod showing;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -20,3 +21,4 @@ mod tests;
 mod views;
 
 pub use delivery::{Delivery, Setup};
+pub use replay::{Progress, Replay};

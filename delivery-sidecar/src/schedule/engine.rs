@@ -13,6 +13,7 @@ use super::{
     memo::Memo,
     message::{Effect, Input, LaneView, Options, Settings, Start},
     overflow,
+    queue::OUTSIDE,
     rate::{Rate, Used},
     ready::Ready,
     standing::Standing,
@@ -97,7 +98,9 @@ impl Engine {
         }
         for delivery in pending {
             if let Some(scheduled) = self.lane_or_parked(delivery.endpoint) {
-                if delivery.attempts == 0 {
+                if delivery.redelivered {
+                    scheduled.lane.push_again(delivery.seq, delivery.attempts, delivery.due_ms);
+                } else if delivery.attempts == 0 {
                     scheduled.lane.push_fresh(delivery.seq, delivery.accepted_ms, delivery.group);
                 } else {
                     scheduled.lane.push_tried(delivery);
@@ -126,6 +129,15 @@ impl Engine {
             }
             Input::Finished { ordinal, seq, ended_ms, verdict } => {
                 self.finished(ordinal, seq, ended_ms, verdict, now_ms, effects);
+            }
+            Input::Redelivered { ordinal, events } => {
+                if let Some(scheduled) = self.lane_or_parked(ordinal) {
+                    for seq in &events {
+                        scheduled.lane.push_again(*seq, 0, now_ms);
+                    }
+                    self.pending += events.len() as u64;
+                    self.settle(ordinal, now_ms, effects);
+                }
             }
             Input::Overflow { ordinal, oldest } => self.overflow(ordinal, &oldest, now_ms, effects),
             Input::Configure(settings) => self.configure(settings, now_ms, effects),
@@ -238,7 +250,7 @@ impl Engine {
         let taken = scheduled.lane.take(oldest);
         self.pending -= taken.len() as u64;
         for waiting in taken {
-            if waiting.attempts == 0 {
+            if waiting.is_fresh() {
                 drop(self.cache.take(waiting.seq));
             }
             effects.push(Effect::Record(overflow::outcome(ordinal, &waiting, now_ms)));
@@ -358,11 +370,11 @@ impl Engine {
             scheduled.ready = None;
             if !self.suspended
                 && lane.readiness(now_ms) == Readiness::Now
-                && let Some(Running { seq, attempt, .. }) = lane.start(now_ms)
+                && let Some(Running { seq, attempt, group, .. }) = lane.start(now_ms)
             {
                 self.in_flight += 1;
                 self.doubtful_in_flight += usize::from(lane.standing.is_doubtful());
-                let event = if attempt == 1 { self.cache.take(seq) } else { None };
+                let event = if attempt == 1 && group != OUTSIDE { self.cache.take(seq) } else { None };
                 effects.push(Effect::Start(Start { ordinal, seq, attempt, event }));
             }
             self.place(ordinal, now_ms);

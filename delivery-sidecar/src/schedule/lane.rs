@@ -10,7 +10,7 @@ use super::{
     exhausted::Exhausted,
     identity::Identity,
     memo::Memo,
-    queue::{Queue, Waiting, in_seconds},
+    queue::{OUTSIDE, Queue, Waiting, in_seconds},
     rate::Rate,
     standing::Standing,
     throttle::Throttle,
@@ -169,6 +169,13 @@ impl Lane {
     pub fn take_back(&mut self, running: Running, due_ms: i64) {
         let Running { seq, attempt, group, accepted_s, .. } = running;
         self.queue.push(Waiting { due_ms, seq, accepted_s, attempts: counted(attempt), group });
+    }
+
+    /// Adds a delivery that was asked for again, outside of any ordering. Its age counts from now on, not from when the
+    /// event was accepted, which may be long ago.
+    pub fn push_again(&mut self, seq: Seq, attempts: u32, due_ms: i64) {
+        let (accepted_s, attempts) = (in_seconds(due_ms), counted(attempts));
+        self.queue.push(Waiting { due_ms, seq, accepted_s, attempts, group: OUTSIDE });
     }
 
     /// Takes out those that wait among the given events, which must be in ascending order.

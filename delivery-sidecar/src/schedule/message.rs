@@ -57,6 +57,13 @@ pub enum Input {
         /// What came of it.
         verdict: Verdict,
     },
+    /// Finished deliveries of an endpoint are pending again: they are attempted now, outside of its ordering.
+    Redelivered {
+        /// The endpoint.
+        ordinal: Ordinal,
+        /// The events.
+        events: Vec<Seq>,
+    },
     /// An endpoint has more pending than the journal keeps for one: these, in order of acceptance, are given up, except
     /// those in flight.
     Overflow {

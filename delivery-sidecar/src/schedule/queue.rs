@@ -28,8 +28,19 @@ pub struct Waiting {
     pub accepted_s: u32,
     /// Attempts so far.
     pub attempts: u16,
-    /// The group of its subject; 0 without one.
+    /// The group of its subject; 0 without one, [`OUTSIDE`] outside of any ordering.
     pub group: u16,
+}
+
+/// The group of deliveries that are outside of any ordering: those that a person asked for again. Groups of subjects are
+/// far below.
+pub const OUTSIDE: u16 = u16::MAX;
+
+impl Waiting {
+    /// It waits for its first attempt, in its place in the order of acceptance.
+    pub fn is_fresh(&self) -> bool {
+        self.attempts == 0 && self.group != OUTSIDE
+    }
 }
 
 // A million waiting deliveries must not take more than 24 MiB.
@@ -93,7 +104,7 @@ impl Queue {
     pub fn push(&mut self, waiting: Waiting) {
         self.oldest_s = Some(self.oldest_s.map_or(waiting.accepted_s, |oldest_s| oldest_s.min(waiting.accepted_s)));
         let Some(key) = self.key(waiting.group) else {
-            if waiting.attempts == 0 {
+            if waiting.is_fresh() {
                 self.fresh.push_back(waiting);
             } else {
                 self.tried.push(Reverse(waiting));
@@ -138,7 +149,7 @@ impl Queue {
                 self.grouped -= 1;
                 self.settle(key);
             }
-            None if waiting.attempts == 0 => {
+            None if waiting.is_fresh() => {
                 self.fresh.pop_front();
                 shrink(&mut self.fresh);
             }
@@ -201,6 +212,7 @@ impl Queue {
 
     fn key(&self, group: u16) -> Option<u16> {
         match self.ordering {
+            _ if group == OUTSIDE => None,
             DeliveryOrdering::None => None,
             DeliveryOrdering::PerEndpoint => Some(0),
             DeliveryOrdering::PerSubject => (group != 0).then_some(group),
@@ -336,6 +348,20 @@ mod tests {
         assert_eq!(popped(&mut queue, 500), [2]);
         queue.ended(6);
         assert_eq!(queue.len(), 1);
+    }
+
+    #[test]
+    fn what_is_outside_of_the_ordering_waits_for_nobody_and_nobody_for_it() {
+        for ordering in [DeliveryOrdering::None, DeliveryOrdering::PerEndpoint, DeliveryOrdering::PerSubject] {
+            let mut queue = queue(ordering, &[fresh(8, 5), fresh(9, 5)]);
+            assert_eq!(queue.pop(500).unwrap().seq, 8);
+            for seq in [3, 1] {
+                queue.push(Waiting { due_ms: 50, seq, accepted_s: 0, attempts: 0, group: OUTSIDE });
+            }
+            assert_eq!([queue.pop(500).unwrap().seq, queue.pop(500).unwrap().seq], [1, 3]);
+            queue.ended(OUTSIDE);
+            assert_eq!(queue.pop(500).is_some(), ordering == DeliveryOrdering::None, "event 8 is still in flight");
+        }
     }
 
     #[test]

@@ -233,7 +233,8 @@ fn a_gone_endpoint_keeps_its_deliveries_over_a_restart_until_it_is_edited() {
         stats: EndpointStats { consecutive_failures: 1, ..EndpointStats::default() },
         memo: driver.memos[&Ordinal(0)].clone(),
     };
-    let pending = [Pending { seq, endpoint: Ordinal(0), attempts: 1, accepted_ms: 0, due_ms: 1, group: 0 }];
+    let pending =
+        [Pending { seq, endpoint: Ordinal(0), attempts: 1, accepted_ms: 0, due_ms: 1, group: 0, redelivered: false }];
     restarted.engine.recover(&[record], &pending);
     restarted.configure(Settings { in_flight: 1, lanes: lanes(1, &settings()), ..Settings::default() });
     assert!(restarted.running.is_empty());
@@ -349,7 +350,15 @@ fn a_rate_limit_delays_and_outlives_an_orderly_restart() {
     let stats = EndpointStats { last_attempt_ms: Some(begin), ..EndpointStats::default() };
     let record =
         EndpointRecord { ordinal: Ordinal(0), uid: "a".to_owned(), stats, memo: driver.memos[&Ordinal(0)].clone() };
-    let pending = Pending { seq: seqs[2], endpoint: Ordinal(0), attempts: 0, accepted_ms: begin, due_ms: 0, group: 0 };
+    let pending = Pending {
+        seq: seqs[2],
+        endpoint: Ordinal(0),
+        attempts: 0,
+        accepted_ms: begin,
+        due_ms: 0,
+        group: 0,
+        redelivered: false,
+    };
     restarted.engine.recover(&[record], &[pending]);
     restarted.configure(Settings { in_flight: 10, lanes: limited, ..Settings::default() });
     assert!(restarted.running.is_empty());
@@ -361,8 +370,15 @@ fn a_rate_limit_delays_and_outlives_an_orderly_restart() {
 fn in_order_the_next_one_waits_for_success_or_dead_letter_even_over_a_restart() {
     let ordered = lanes(1, &LaneSettings { ordering: DeliveryOrdering::PerEndpoint, concurrency: 8, ..settings() });
     let mut driver = Driver::new();
-    let pending =
-        |seq, attempts, due_ms| Pending { seq, endpoint: Ordinal(0), attempts, accepted_ms: 0, due_ms, group: 0 };
+    let pending = |seq, attempts, due_ms| Pending {
+        seq,
+        endpoint: Ordinal(0),
+        attempts,
+        accepted_ms: 0,
+        due_ms,
+        group: 0,
+        redelivered: false,
+    };
     driver.engine.recover(&[], &[pending(1, 2, driver.now_ms + 100), pending(2, 1, 5), pending(3, 0, 0)]);
     driver.next_seq = 4;
     driver.configure(Settings { in_flight: 10, lanes: ordered, ..Settings::default() });
@@ -421,7 +437,15 @@ fn a_restart_probes_an_endpoint_that_failed_before_it() {
     let mut driver = Driver::new();
     let stats = EndpointStats { consecutive_failures: 2, ..EndpointStats::default() };
     let record = EndpointRecord { ordinal: Ordinal(0), uid: "a".to_owned(), stats, memo: bytes::Bytes::new() };
-    let pending = |seq| Pending { seq, endpoint: Ordinal(0), attempts: 1, accepted_ms: 0, due_ms: 1, group: 0 };
+    let pending = |seq| Pending {
+        seq,
+        endpoint: Ordinal(0),
+        attempts: 1,
+        accepted_ms: 0,
+        due_ms: 1,
+        group: 0,
+        redelivered: false,
+    };
     driver.engine.recover(&[record], &[pending(1), pending(2)]);
     driver.configure(Settings { in_flight: 10, lanes: lanes(1, &with_breaker()), ..Settings::default() });
     assert_eq!(driver.running.len(), 1);
@@ -710,4 +734,33 @@ fn an_endpoint_with_too_much_pending_gives_up_its_oldest_but_not_what_is_in_flig
     driver.handle(Input::Overflow { ordinal: Ordinal(0), oldest: seqs[..3].to_vec() });
     driver.handle(Input::Overflow { ordinal: Ordinal(9), oldest: seqs });
     assert_eq!(driver.outcomes.len(), 2, "telling it again changes nothing");
+}
+
+#[test]
+fn what_is_asked_for_again_is_attempted_now_outside_of_the_ordering_and_as_often_as_anything() {
+    let settings = LaneSettings { ordering: DeliveryOrdering::PerEndpoint, concurrency: 1, ..settings() };
+    let mut driver = Driver::configured(8, lanes(1, &settings));
+    let seqs: Vec<Seq> = (0..3).map(|_| driver.commit(&[0])).collect();
+    driver.finish(0, seqs[0], succeeded());
+    driver.finish(0, seqs[1], failed(FailureClass::Permanent));
+    driver.finish(0, seqs[2], failed(FailureClass::Retry));
+    assert_eq!(driver.engine.pending(), 1);
+    driver.handle(Input::Redelivered { ordinal: Ordinal(0), events: vec![seqs[1]] });
+    assert_eq!(driver.engine.pending(), 2);
+    assert_eq!(driver.running.get(&(Ordinal(0), seqs[1])), Some(&1), "{:?}", driver.running);
+    driver.finish(0, seqs[1], failed(FailureClass::Retry));
+    let outcome = driver.outcomes.last().unwrap();
+    assert!(matches!(outcome.kind, OutcomeKind::Retry { .. }), "{outcome:?}");
+    driver.handle(Input::Redelivered { ordinal: Ordinal(9), events: vec![1] });
+    let pending = Pending {
+        seq: seqs[0],
+        endpoint: Ordinal(0),
+        attempts: 0,
+        accepted_ms: 0,
+        due_ms: 0,
+        group: 7,
+        redelivered: true,
+    };
+    driver.engine.recover(&[], &[pending]);
+    assert_eq!(driver.engine.view(Ordinal(0), driver.now_ms).unwrap().pending, 3);
 }

@@ -4,14 +4,18 @@ use super::bytes::Input;
 
 /// Bytes of a header.
 pub(crate) const LENGTH: usize = 36;
-/// The version that this build writes, and the only one that it reads.
-pub(crate) const VERSION: u32 = 2;
+/// The version that this build writes.
+pub(crate) const VERSION: u32 = 3;
+/// The oldest version that it reads.
+pub(crate) const OLDEST: u32 = 2;
 
 const MAGIC: [u8; 8] = *b"POSTHJNL";
 
 /// What a segment says about itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Header {
+    /// The version of what is in it.
+    pub(crate) version: u32,
     /// Where the checksums of its commits start from.
     pub(crate) salt: u32,
     /// The number of its first commit.
@@ -31,7 +35,7 @@ impl Header {
     pub(crate) fn encode(&self) -> [u8; LENGTH] {
         let mut out = [0; LENGTH];
         out[..8].copy_from_slice(&MAGIC);
-        out[8..12].copy_from_slice(&VERSION.to_le_bytes());
+        out[8..12].copy_from_slice(&self.version.to_le_bytes());
         out[12..16].copy_from_slice(&self.salt.to_le_bytes());
         out[16..24].copy_from_slice(&self.first.to_le_bytes());
         out[24..32].copy_from_slice(&self.created_ms.to_le_bytes());
@@ -48,10 +52,11 @@ impl Header {
             return Err(Refused::Damaged("this is not a segment of a journal"));
         }
         let version = u32::from_le_bytes(input.array().map_err(malformed)?);
-        if version != VERSION {
+        if !(OLDEST..=VERSION).contains(&version) {
             return Err(Refused::Version(version));
         }
         let header = Self {
+            version,
             salt: u32::from_le_bytes(input.array().map_err(malformed)?),
             first: u64::from_le_bytes(input.array().map_err(malformed)?),
             created_ms: i64::from_le_bytes(input.array().map_err(malformed)?),
@@ -66,7 +71,7 @@ mod tests {
 
     #[test]
     fn a_changed_header_is_refused() {
-        let header = Header { salt: 5, first: 6, created_ms: 7 };
+        let header = Header { version: VERSION, salt: 5, first: 6, created_ms: 7 };
         let bytes = header.encode();
         assert_eq!(Header::decode(&bytes), Ok(header));
         for at in 0..LENGTH {
@@ -77,9 +82,11 @@ mod tests {
     }
 
     #[test]
-    fn a_later_version_is_named() {
-        let mut bytes = Header { salt: 5, first: 6, created_ms: 7 }.encode();
-        bytes[8] = 3;
-        assert_eq!(Header::decode(&bytes), Err(Refused::Version(3)));
+    fn an_older_version_is_read_and_others_are_named() {
+        for version in [0, 1, 2, 3, 4] {
+            let header = Header { version, salt: 5, first: 6, created_ms: 7 };
+            let expected = if matches!(version, 2 | 3) { Ok(header) } else { Err(Refused::Version(version)) };
+            assert_eq!(Header::decode(&header.encode()), expected);
+        }
     }
 }

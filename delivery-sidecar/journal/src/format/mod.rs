@@ -28,9 +28,12 @@
 //! | 7 | memo | ordinal, bytes |
 //! | 8 | key moved | key, content, expires_ms, deliveries |
 //! | 9 | dead letters removed | pairs of seq and ordinal |
+//! | 11 | deliveries that were finished are pending again | pairs of seq and ordinal |
 //! | 10 | index | for each commit: where its blobs begin, its records |
 //!
-//! A change of anything here is a new version; magic and version stay where they are.
+//! A change of anything here is a new version; magic and version stay where they are. Version 3 added record 11 and the
+//! flag of such deliveries in record 3; version 2 is read, and nothing is appended to it. A build that knows only an older
+//! version refuses a newer one by its number.
 
 pub(crate) mod blob;
 pub(crate) mod bytes;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::filesystem::{Filesystem, SegmentFile};
 use crate::format::frame::{Frame, HEADER};
-use crate::format::header::Header;
+use crate::format::header::{Header, VERSION};
 use crate::format::record::{Record, Snapshot};
 use crate::format::seal::{self, IndexBuilder};
 
@@ -53,7 +53,8 @@ impl Active {
         let temporary = super::temporary(new.directory);
         let path = super::path(new.directory, new.first);
         let salt = filesystem.salt();
-        let mut bytes = Header { salt, first: new.first, created_ms: new.created_ms }.encode().to_vec();
+        let mut bytes =
+            Header { version: VERSION, salt, first: new.first, created_ms: new.created_ms }.encode().to_vec();
         let mut frame = Frame::new();
         frame.push(&Record::Snapshot(new.snapshot));
         bytes.append(&mut frame.finish(new.first, salt).0);

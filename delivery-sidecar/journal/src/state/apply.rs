@@ -64,6 +64,14 @@ impl State {
                 }
                 self.pop_dead_letters();
             }
+            Record::Redelivered { deliveries } => {
+                for (seq, ordinal) in &deliveries {
+                    self.redeliver(*seq, *ordinal);
+                }
+                // One that dies again is queued again.
+                let (events, queue) = (&self.events, &mut self.dead_letters);
+                queue.retain(|seq, ordinal| is_dead(events.get(seq), ordinal));
+            }
         }
         0
     }
@@ -169,7 +177,10 @@ impl State {
         if before.is_dead() {
             return;
         }
-        let after = Delivery::new(outcome.endpoint, outcome.attempts, standing);
+        let mut after = Delivery::new(outcome.endpoint, outcome.attempts, standing);
+        if before.is_redelivered() && !after.is_dead() {
+            after = after.redelivered();
+        }
         event.deliveries.replace(after);
         self.segments.resize(event.segment, Event::live_change(before, Some(after)));
         if after.is_dead() {
@@ -183,6 +194,26 @@ impl State {
                 endpoint.dead.insert(outcome.seq, ());
             }
         }
+    }
+
+    /// Makes a finished delivery pending again. Without its event there is nothing to deliver.
+    fn redeliver(&mut self, seq: Seq, ordinal: Ordinal) {
+        let Some(event) = self.events.get_mut(seq) else { return };
+        let before = event.deliveries.get(ordinal);
+        if before.is_some_and(|before| !before.is_dead()) {
+            return;
+        }
+        if event.is_only_dead() {
+            self.dead_letters.bytes -= u64::from(event.length);
+        }
+        let after = Delivery::fresh(ordinal).redelivered();
+        event.deliveries.put(after);
+        self.segments.resize(event.segment, Event::live_change(before, Some(after)));
+        let weight = event.weight().cast_signed();
+        let endpoint = self.endpoints.entry(ordinal);
+        endpoint.dead.remove(seq);
+        endpoint.pending.insert(seq, ());
+        self.endpoints.weigh(ordinal, weight, &self.limits);
     }
 
     /// Takes a delivery out of the event and of the endpoint.

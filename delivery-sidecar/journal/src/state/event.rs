@@ -54,9 +54,9 @@ impl Event {
     }
 
     /// How many bytes more (or fewer) are needed when a delivery changes.
-    pub(crate) fn live_change(before: Delivery, after: Option<Delivery>) -> i64 {
-        let bytes = |delivery: Delivery| delivery_bytes(delivery).cast_signed();
-        after.map_or(0, bytes) - bytes(before)
+    pub(crate) fn live_change(before: impl Into<Option<Delivery>>, after: Option<Delivery>) -> i64 {
+        let bytes = |delivery: Option<Delivery>| delivery.map_or(0, delivery_bytes).cast_signed();
+        bytes(after) - bytes(before.into())
     }
 
     /// Whether it is kept for its dead letters alone.
@@ -108,6 +108,18 @@ impl Deliveries {
                 many.pending = many.pending - u32::from(!many.list[at].is_dead()) + u32::from(!delivery.is_dead());
                 many.list[at] = delivery;
             }
+        }
+    }
+
+    /// Puts a delivery in, in place of the one to the same endpoint if there is one.
+    pub(crate) fn put(&mut self, delivery: Delivery) {
+        if self.get(delivery.endpoint()).is_some() {
+            return self.replace(delivery);
+        }
+        let mut list = self.as_slice().to_vec();
+        list.insert(list.partition_point(|other| other.endpoint() < delivery.endpoint()), delivery);
+        if let Some(more) = Self::new(list) {
+            *self = more;
         }
     }
 

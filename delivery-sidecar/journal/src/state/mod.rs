@@ -107,15 +107,22 @@ impl State {
         self.endpoints.overflowing().map(overflow).filter(|overflow| !overflow.oldest.is_empty()).collect()
     }
 
-    /// Dead letters of an endpoint, in order of acceptance.
-    pub(crate) fn dead_letters(&self, ordinal: Ordinal, limit: usize) -> Vec<DeadLetter> {
+    /// Dead letters of an endpoint from a number on, in order of acceptance.
+    pub(crate) fn dead_letters(&self, ordinal: Ordinal, from: Seq, limit: usize) -> Vec<DeadLetter> {
         let Some(endpoint) = self.endpoints.get(ordinal) else { return Vec::new() };
         let letter = |(seq, ()): (Seq, &())| {
-            let delivery = self.events.get(seq)?.deliveries.get(ordinal)?;
+            let event = self.events.get(seq)?;
+            let delivery = event.deliveries.get(ordinal)?;
             let Standing::Dead { at_ms } = delivery.standing() else { return None };
-            Some(DeadLetter { seq, endpoint: ordinal, at_ms, attempts: delivery.attempts() })
+            Some(DeadLetter {
+                seq,
+                endpoint: ordinal,
+                accepted_ms: event.accepted_ms,
+                at_ms,
+                attempts: delivery.attempts(),
+            })
         };
-        endpoint.dead.iter().filter_map(letter).take(limit).collect()
+        endpoint.dead.iter_from(from).filter_map(letter).take(limit).collect()
     }
 
     /// All unfinished deliveries, in order of acceptance.
@@ -132,6 +139,7 @@ impl State {
                     accepted_ms: event.accepted_ms,
                     due_ms,
                     group: event.group,
+                    redelivered: delivery.is_redelivered(),
                 });
             }
         }

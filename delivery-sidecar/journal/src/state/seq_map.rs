@@ -49,6 +49,10 @@ impl<V> Chunk<V> {
         self.keys.binary_search(&self.key(seq)?).ok()
     }
 
+    fn iter(&self) -> impl Iterator<Item = (Seq, &V)> {
+        self.keys.iter().zip(&self.values).map(|(key, value)| (self.base + Seq::from(*key), value))
+    }
+
     fn seq(&self, at: usize) -> Seq {
         self.base + Seq::from(self.keys[at])
     }
@@ -92,9 +96,13 @@ impl<V> SeqMap<V> {
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (Seq, &V)> {
-        self.chunks.iter().flat_map(|chunk| {
-            chunk.keys.iter().zip(&chunk.values).map(|(key, value)| (chunk.base + Seq::from(*key), value))
-        })
+        self.chunks.iter().flat_map(Chunk::iter)
+    }
+
+    /// Those from a number on. Does not look at those before.
+    pub(crate) fn iter_from(&self, from: Seq) -> impl Iterator<Item = (Seq, &V)> {
+        let chunk = self.chunk(from).unwrap_or(0);
+        self.chunks.range(chunk..).flat_map(Chunk::iter).skip_while(move |(seq, _)| *seq < from)
     }
 
     /// Puts a value in, in place of the one that was there.
@@ -193,6 +201,10 @@ mod tests {
                 prop_assert_eq!(map.get(seq), model.get(&seq));
             }
             prop_assert!(map.iter().map(|(seq, value)| (seq, *value)).eq(model.iter().map(|(seq, value)| (*seq, *value))));
+            for from in [0, 77, 1_500, 1 << 33, u64::MAX] {
+                let found = map.iter_from(from).map(|(seq, value)| (seq, *value));
+                prop_assert!(found.eq(model.range(from..).map(|(seq, value)| (*seq, *value))));
+            }
             prop_assert_eq!(map.first().map(|(seq, _)| seq), model.keys().next().copied());
             for seq in model.keys().copied().collect::<Vec<_>>() {
                 prop_assert_eq!(map.get_mut(seq).copied(), model.get(&seq).copied());

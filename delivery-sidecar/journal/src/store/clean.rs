@@ -156,7 +156,8 @@ fn copy(cleaner: &mut Cleaner, state: &State, batch: &mut Batch) -> Result<(), E
                 | Record::Assigned { .. }
                 | Record::Dropped { .. }
                 | Record::Memo { .. }
-                | Record::Removed { .. } => {}
+                | Record::Removed { .. }
+                | Record::Redelivered { .. } => {}
             }
         }
     }

@@ -117,7 +117,8 @@ impl<'a> Recovery<'a> {
             next: reader.next_number(),
             limit,
             index,
-            sealed: reader.is_sealed(),
+            // A build that knows only an older version must not find newer records in a segment of its own.
+            sealed: reader.is_sealed() || segment.header.version < header::VERSION,
             torn: false,
         };
         Ok((active, cut))

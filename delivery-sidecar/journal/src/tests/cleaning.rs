@@ -94,7 +94,7 @@ fn check_what_was_kept(store: &mut Store, recovered: &Recovered) {
         recovered.pending.iter().map(|p| (p.seq, p.endpoint, p.attempts, p.due_ms)).filter(|p| p.0 < 5).collect();
     let (a, b) = (Ordinal(0), Ordinal(1));
     assert_eq!(deliveries, [(1, a, 3, NOW + 99), (2, b, 0, 0), (4, b, 0, 0)]);
-    let letters = store.look().dead_letters(b, 10);
+    let letters = store.look().dead_letters(b, 0, 10);
     assert_eq!(letters.iter().map(|letter| (letter.seq, letter.at_ms)).collect::<Vec<_>>(), [(1, NOW + 1)]);
     let stored = crate::journal::read(store.state(), 2).unwrap().unwrap();
     assert_eq!((stored.payload, stored.deliveries), (payload(300, 1), vec![a, b]), "as it was accepted");
@@ -253,7 +253,7 @@ fn dead_letters_over_their_limit_go_oldest_first() {
     assert!(store.has_excess());
     assert_eq!(store.remove_excess().unwrap(), 7);
     assert!(!store.has_excess());
-    let left = |store: &Store| store.look().dead_letters(a, 100).iter().map(|letter| letter.seq).collect::<Vec<_>>();
+    let left = |store: &Store| store.look().dead_letters(a, 0, 100).iter().map(|letter| letter.seq).collect::<Vec<_>>();
     let expected = [&[shared][..], &seqs[7..]].concat();
     assert_eq!(left(&store), expected, "one whose event is pending elsewhere takes no space of its own");
     drop(store);
@@ -275,7 +275,7 @@ fn dead_letters_and_keys_that_have_had_their_time_go() {
     assert!(store.look().events.is_empty());
     drop(store);
     let (store, _) = reopen(&disk, options());
-    assert!(store.look().dead_letters(a, 1).is_empty());
+    assert!(store.look().dead_letters(a, 0, 1).is_empty());
 }
 
 #[test]

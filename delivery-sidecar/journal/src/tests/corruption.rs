@@ -117,7 +117,7 @@ fn a_changed_byte_before_the_last_commit_stops_the_opening() {
                 assert_eq!(file, path);
                 assert!(offset <= at as u64, "byte {at}: {offset} {what}");
             }
-            Some(Error::Version { supported: 2, .. }) if (8..12).contains(&at) => {}
+            Some(Error::Version { supported: 3, .. }) if (8..12).contains(&at) => {}
             other => panic!("byte {at}: {other:?}"),
         }
         assert_eq!(newest(&disk).1, content, "nothing is touched");
@@ -149,8 +149,28 @@ fn a_later_version_is_refused_by_its_number() {
     let error = reopen(&disk).err().unwrap();
     assert_eq!(
         error.to_string(),
-        format!("{}: format version 7 is not supported by this build (it knows 2)", path.display()),
+        format!("{}: format version 7 is not supported by this build (it knows 3)", path.display()),
     );
+}
+
+#[test]
+fn a_segment_of_the_version_before_is_read_and_nothing_is_appended_to_it() {
+    let disk = FakeDisk::new(1);
+    let (path, _) = three_events(&disk);
+    let mut content = newest(&disk).1;
+    let before: [u8; header::LENGTH] = content[..header::LENGTH].try_into().unwrap();
+    let before = header::Header { version: 2, ..header::Header::decode(&before).unwrap() };
+    content[..header::LENGTH].copy_from_slice(&before.encode());
+    disk.set_file(&path, content.clone());
+    let (mut store, recovered) = reopen(&disk).unwrap();
+    assert_eq!(pending(&recovered), [1, 2, 3]);
+    accept(&mut store, event(10, &[Ordinal(0)]));
+    let (newest_path, newest) = newest(&disk);
+    assert_ne!(newest_path, path);
+    assert_eq!(newest[8..12], 3_u32.to_le_bytes());
+    assert!(disk.files()[&path].starts_with(&content));
+    drop(store);
+    assert_eq!(pending(&reopen(&disk).unwrap().1), [1, 2, 3, 4]);
 }
 
 #[test]

@@ -10,7 +10,7 @@ use super::support::{
 use crate::testing::{Crash, FakeDisk, Fault};
 use crate::{
     Accepted, DeadLetter, Disk, EndpointStats, Error, Journal, NewEvent, Options, Ordinal, OutcomeKind, Overflow,
-    Removed, Space,
+    Redelivered, Removed, Space,
 };
 
 #[tokio::test]
@@ -207,7 +207,7 @@ async fn what_is_displayed_follows_what_is_recorded() {
     let stats = journal.stats(a).unwrap();
     assert_eq!((stats.delivered, stats.failed, stats.dead_lettered, stats.consecutive_failures), (1, 2, 1, 0));
     assert_eq!((journal.pending(a), journal.oldest_pending_ms(a)), (1, Some(NOW + 10)));
-    let letter = DeadLetter { seq: 2, endpoint: a, at_ms: NOW + 1, attempts: 1 };
+    let letter = DeadLetter { seq: 2, endpoint: a, accepted_ms: NOW + 5, at_ms: NOW + 1, attempts: 1 };
     assert_eq!(journal.dead_letters(a, 10), [letter]);
     journal.record(outcome(1, a, 2, OutcomeKind::Succeeded { status: 204 })).await;
     journal.flush().await.unwrap();
@@ -336,4 +336,48 @@ async fn an_endpoint_with_too_much_pending_is_named_with_its_oldest_deliveries()
     assert!(journal.overflowing(100).is_empty(), "counted the same from the disk");
     journal.set_space(Space { max_bytes_per_endpoint: 8_000, ..options().space }).await;
     assert_eq!(journal.overflowing(100)[0].oldest[0], 4);
+}
+
+#[tokio::test]
+async fn a_dead_letter_that_is_redelivered_is_pending_again_also_after_a_restart() {
+    let disk = FakeDisk::new(1);
+    let journal = journal(&disk, options());
+    let ordinals = journal.ordinals(vec!["a".into(), "b".into()]).await.unwrap();
+    let (a, b) = (ordinals[0], ordinals[1]);
+    for _ in 0..3 {
+        journal.accept(vec![event(300, &[a])]).await.unwrap();
+    }
+    journal.record(dead(1, a)).await;
+    journal.record(dead(2, a)).await;
+    journal.record(succeeded(3, a)).await;
+    journal.flush().await.unwrap();
+    assert_eq!(journal.dead_letters_from(a, 2, 10).iter().map(|letter| letter.seq).collect::<Vec<_>>(), [2]);
+    // What is gone, or not known, has nothing to deliver.
+    let redelivered = journal.redeliver(a, vec![1, 3, 99]).await.unwrap();
+    assert_eq!(redelivered, [Redelivered { seq: 1, accepted_ms: NOW }]);
+    assert!(journal.redeliver(a, vec![1]).await.unwrap().is_empty(), "it is pending already");
+    // An endpoint that the event was not for.
+    assert_eq!(journal.redeliver(b, vec![2]).await.unwrap().len(), 1);
+    assert!(journal.redeliver(Ordinal(7), vec![2]).await.unwrap().is_empty());
+    assert_eq!((journal.pending(a), journal.pending(b), journal.dead_letters(a, 9).len()), (1, 1, 1));
+    assert_eq!(journal.usage().dead_letters, 0, "event 2 is kept for b as well");
+    let retry = OutcomeKind::Retry { due_ms: NOW + 50, failure: failure("still away") };
+    journal.record(outcome(1, a, 1, retry)).await;
+    journal.flush().await.unwrap();
+    disk.crash(Crash::PowerLoss);
+    disk.restart();
+    let (journal, recovered) = Journal::open(Arc::new(disk.clone()), options(), NOW, |_| {}).unwrap();
+    let found: Vec<_> = recovered.pending.iter().map(|found| (found.seq, found.endpoint, found.attempts)).collect();
+    assert_eq!(found, [(1, a, 1), (2, b, 0)]);
+    assert!(recovered.pending.iter().all(|found| found.redelivered));
+    // It may die again, and be redelivered again.
+    for _ in 0..3 {
+        journal.record(dead(1, a)).await;
+        journal.flush().await.unwrap();
+        assert_eq!(journal.redeliver(a, vec![1]).await.unwrap().len(), 1);
+    }
+    journal.record(succeeded(1, a)).await;
+    journal.flush().await.unwrap();
+    assert!(journal.read(1).unwrap().is_none());
+    assert_eq!(journal.tidy(NOW + 100_000).await.dead_letters, 1);
 }

@@ -164,6 +164,12 @@ impl<C: Fn(Vec<Committed>)> Writer<C> {
                     batch.remember(&self.store.look(), ordinal, memo);
                     pending.push(Box::new(move |written| answer.give(written.map(|_| ()).map_err(Clone::clone))));
                 }
+                Request::Redeliver { endpoint, events, answer } => {
+                    let redelivered = batch.redeliver(&self.store.look(), endpoint, events);
+                    pending.push(Box::new(move |written| {
+                        answer.give(written.map(|_| redelivered).map_err(Clone::clone));
+                    }));
+                }
                 Request::Flush { answer } => {
                     pending.push(Box::new(move |written| answer.give(written.map(|_| ()).map_err(Clone::clone))));
                 }

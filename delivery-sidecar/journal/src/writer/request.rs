@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
-use crate::{Accepted, Error, NewEvent, Ordinal, Outcome, Space, Tidied};
+use crate::{Accepted, Error, NewEvent, Ordinal, Outcome, Redelivered, Seq, Space, Tidied};
 
 /// One thing that is asked.
 pub(crate) enum Request {
@@ -14,6 +14,7 @@ pub(crate) enum Request {
     Remember { ordinal: Ordinal, memo: Bytes, answer: Answer<Result<(), Error>> },
     Flush { answer: Answer<Result<(), Error>> },
     Space { space: Space, answer: Answer<()> },
+    Redeliver { endpoint: Ordinal, events: Vec<Seq>, answer: Answer<Result<Vec<Redelivered>, Error>> },
     Tidy { now_ms: i64, answer: Answer<Tidied> },
     Close { answer: Answer<Result<(), Error>> },
 }

@@ -1,11 +1,12 @@
 //! What the journal's space is used for, and what happens when it is used up.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use http::StatusCode;
+use posthaste_journal::Ordinal;
 
 use super::{Configuration, Process, endpoint_at};
-use crate::run::testing::Receiver;
+use crate::run::{Progress, Replay, testing::Receiver};
 
 /// An event of that id whose data has so many bytes.
 fn large(id: &str, bytes: usize) -> String {
@@ -120,4 +121,48 @@ async fn accepting(process: &Process, reason: &str) {
         }
     };
     assert!(tokio::time::timeout(Duration::from_secs(30), look).await.is_ok(), "{:?}", shown());
+}
+
+#[tokio::test]
+async fn dead_letters_are_sent_again_when_they_are_asked_for_with_the_same_ids() {
+    let directory = tempfile::tempdir().unwrap();
+    let receiver = Receiver::start(|_| StatusCode::BAD_REQUEST).await;
+    let mut endpoint = endpoint_at("acme", receiver.url());
+    endpoint.delivery.retry.schedule_ms = Vec::new();
+    let configuration = Configuration::new(vec![endpoint]);
+    let process = Process::start(directory.path(), &configuration).await;
+    for id in ["1", "2", "3"] {
+        process.post_id(id).await;
+    }
+    process.post(r#"{"id": "other", "type": "invoice.paid", "data": 1}"#).await;
+    process.metric(r#"posthaste_deliveries_total{state="deadLettered"}"#, |count| count == 4).await;
+    process.drained().await;
+    process.stop().await;
+
+    receiver.answers(|_| StatusCode::OK);
+    let process = Process::start(directory.path(), &configuration).await;
+    let replay = Replay { endpoint: Ordinal(0), since_ms: None, until_ms: None, event_type: None };
+    let old = Replay { until_ms: Some(0), ..replay.clone() };
+    assert_eq!(ended(&process, old).await, Progress { done: true, ..Progress::default() });
+    let invoices = Replay { event_type: Some("invoice.paid".to_owned()), ..replay.clone() };
+    assert_eq!(ended(&process, invoices).await, Progress { matched: 1, scheduled: 1, done: true, error: None });
+    assert_eq!(receiver.delivered(1).await[0].id, "other");
+    assert!(process.delivery.redeliver(Ordinal(0), 2).await.unwrap());
+    assert_eq!(receiver.delivered(2).await[1].id, "2");
+    assert_eq!(ended(&process, replay.clone()).await, Progress { matched: 2, scheduled: 2, done: true, error: None });
+    let delivered = receiver.delivered(4).await;
+    assert_eq!(
+        delivered.iter().map(|received| &*received.id).collect::<BTreeSet<_>>(),
+        ["1", "2", "3", "other"].into()
+    );
+    assert_eq!(ended(&process, replay).await, Progress { done: true, ..Progress::default() });
+    process.drained().await;
+    let delivery = process.stop().await.endpoints()["acme"].delivery.clone().unwrap();
+    assert_eq!((delivery.delivered, delivery.dead_lettered, delivery.pending), (Some(4), Some(4), Some(0)));
+}
+
+async fn ended(process: &Process, replay: Replay) -> Progress {
+    let mut progress = process.delivery.replay(replay);
+    let ended = tokio::time::timeout(Duration::from_secs(30), progress.wait_for(|progress| progress.done)).await;
+    ended.expect("it ends").unwrap().clone()
 }

@@ -37,8 +37,9 @@ impl Engine {
             }
             left -= given_up.len();
             self.pending -= given_up.len() as u64;
-            for Waiting { seq, attempts, .. } in given_up {
-                if attempts == 0 {
+            for waiting in given_up {
+                let Waiting { seq, attempts, .. } = waiting;
+                if waiting.is_fresh() {
                     self.cache.take(seq);
                 }
                 let kind = OutcomeKind::DeadLettered { failure: failure.clone() };

@@ -130,8 +130,15 @@ fn a_backlog_is_given_up_in_portions_oldest_first_while_others_are_served() {
 
 #[test]
 fn what_became_too_old_while_no_process_ran_is_not_attempted() {
-    let pending =
-        |seq, attempts, accepted_ms| Pending { seq, endpoint: Ordinal(0), attempts, accepted_ms, due_ms: 5, group: 0 };
+    let pending = |seq, attempts, accepted_ms| Pending {
+        seq,
+        endpoint: Ordinal(0),
+        attempts,
+        accepted_ms,
+        due_ms: 5,
+        group: 0,
+        redelivered: false,
+    };
     let mut driver = Driver::new();
     driver.next_seq = 4;
     let now = driver.now_ms;
@@ -150,8 +157,15 @@ fn the_age_of_an_endpoint_that_was_not_seen_yet_is_the_default() {
     driver.now_ms *= 1_000;
     let now = driver.now_ms;
     let day = 86_400_000;
-    let pending =
-        |seq, accepted_ms| Pending { seq, endpoint: Ordinal(0), attempts: 0, accepted_ms, due_ms: 0, group: 0 };
+    let pending = |seq, accepted_ms| Pending {
+        seq,
+        endpoint: Ordinal(0),
+        attempts: 0,
+        accepted_ms,
+        due_ms: 0,
+        group: 0,
+        redelivered: false,
+    };
     driver.engine.recover(&[], &[pending(1, now - 5 * day), pending(2, now - 4 * day)]);
     driver.configure(Settings { in_flight: 10, ..Settings::default() });
     assert_eq!(given_up(&driver), [(1, 0)]);

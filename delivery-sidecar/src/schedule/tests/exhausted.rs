@@ -30,7 +30,7 @@ fn restart(driver: &Driver, pending: &[Pending], with: Settings) -> Driver {
 }
 
 fn pending(seq: Seq) -> Pending {
-    Pending { seq, endpoint: Ordinal(0), attempts: 0, accepted_ms: 1_000_000, due_ms: 0, group: 0 }
+    Pending { seq, endpoint: Ordinal(0), attempts: 0, accepted_ms: 1_000_000, due_ms: 0, group: 0, redelivered: false }
 }
 
 #[test]

@@ -53,6 +53,8 @@ pub(super) fn read_key(input: &mut Input<'_>) -> Result<IdempotencyKey, Malforme
 const FRESH: u8 = 0;
 const TRIED: u8 = 1;
 const DEAD: u8 = 2;
+/// Set beside one of these since version 3.
+const REDELIVERED: u8 = 0x80;
 
 pub(super) fn put_moved(out: &mut Vec<u8>, seq: Seq, accepted_ms: i64, deliveries: &[Delivery], blob: u32, group: u16) {
     put_u64(out, seq);
@@ -73,7 +75,7 @@ pub(super) fn put_moved(out: &mut Vec<u8>, seq: Seq, accepted_ms: i64, deliverie
             Standing::Pending { due_ms } => (TRIED, due_ms),
             Standing::Dead { at_ms } => (DEAD, at_ms),
         };
-        out.push(tag);
+        out.push(if delivery.is_redelivered() { tag | REDELIVERED } else { tag });
         put_u32(out, delivery.attempts());
         put_i64(out, time);
     }
@@ -86,12 +88,14 @@ pub(super) fn read_moved(input: &mut Input<'_>) -> Result<Record, Malformed> {
     let deliveries = (0..count)
         .map(|_| {
             let endpoint = input.next_ordinal(&mut before)?;
-            Ok(match input.u8()? {
+            let tag = input.u8()?;
+            let delivery = match tag & !REDELIVERED {
                 FRESH => Delivery::fresh(endpoint),
                 TRIED => Delivery::new(endpoint, input.u32()?, Standing::Pending { due_ms: input.i64()? }),
                 DEAD => Delivery::new(endpoint, input.u32()?, Standing::Dead { at_ms: input.i64()? }),
                 _ => return Err(Malformed("a delivery is of an unknown standing")),
-            })
+            };
+            Ok(if tag & REDELIVERED == 0 { delivery } else { delivery.redelivered() })
         })
         .collect::<Result<_, Malformed>>()?;
     Ok(Record::Moved { seq, accepted_ms, deliveries, blob, group })

@@ -34,6 +34,8 @@ pub(crate) enum Record {
     Key { key: IdempotencyKey, deliveries: u32 },
     /// Dead letters were removed by age or size.
     Removed { dead_letters: Vec<(Seq, Ordinal)> },
+    /// Finished deliveries of events that are still there are pending again.
+    Redelivered { deliveries: Vec<(Seq, Ordinal)> },
 }
 
 mod kind {
@@ -46,6 +48,7 @@ mod kind {
     pub(super) const MEMO: u8 = 7;
     pub(super) const KEY: u8 = 8;
     pub(super) const REMOVED: u8 = 9;
+    pub(super) const REDELIVERED: u8 = 11;
 }
 
 /// The type of the only record in a seal: see [`super::seal`].
@@ -92,12 +95,12 @@ impl Record {
                 kind::KEY
             }
             Record::Removed { dead_letters } => {
-                put_length(body, dead_letters.len());
-                for (seq, ordinal) in dead_letters {
-                    put_u64(body, *seq);
-                    put_u32(body, ordinal.0);
-                }
+                put_pairs(body, dead_letters);
                 kind::REMOVED
+            }
+            Record::Redelivered { deliveries } => {
+                put_pairs(body, deliveries);
+                kind::REDELIVERED
             }
         };
         out.push(kind);
@@ -129,12 +132,8 @@ impl Record {
             kind::DROPPED => Record::Dropped { ordinal: body.ordinal()? },
             kind::MEMO => Record::Memo { ordinal: body.ordinal()?, memo: Bytes::copy_from_slice(body.bytes()?) },
             kind::KEY => Record::Key { key: event::read_key(body)?, deliveries: body.u32()? },
-            kind::REMOVED => {
-                let count = body.count()?;
-                let dead_letters =
-                    (0..count).map(|_| Ok((body.seq()?, body.ordinal()?))).collect::<Result<_, Malformed>>()?;
-                Record::Removed { dead_letters }
-            }
+            kind::REMOVED => Record::Removed { dead_letters: read_pairs(body)? },
+            kind::REDELIVERED => Record::Redelivered { deliveries: read_pairs(body)? },
             _ => return Err(Malformed("a record is of an unknown type")),
         })
     }
@@ -146,6 +145,19 @@ impl Record {
             _ => None,
         }
     }
+}
+
+fn put_pairs(out: &mut Vec<u8>, pairs: &[(Seq, Ordinal)]) {
+    put_length(out, pairs.len());
+    for (seq, ordinal) in pairs {
+        put_u64(out, *seq);
+        put_u32(out, ordinal.0);
+    }
+}
+
+fn read_pairs(input: &mut Input<'_>) -> Result<Vec<(Seq, Ordinal)>, Malformed> {
+    let count = input.count()?;
+    (0..count).map(|_| Ok((input.seq()?, input.ordinal()?))).collect()
 }
 
 #[cfg(test)]

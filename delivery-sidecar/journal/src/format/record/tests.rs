@@ -55,6 +55,14 @@ fn one_of_each() -> Vec<Record> {
         Record::Memo { ordinal: Ordinal(3), memo: Bytes::from_static(b"memo") },
         Record::Key { key, deliveries: 12 },
         Record::Removed { dead_letters: vec![(4, Ordinal(1)), (2, Ordinal(70_000))] },
+        Record::Redelivered { deliveries: vec![(4, Ordinal(1)), (2, Ordinal(70_000))] },
+        Record::Moved {
+            seq: 6,
+            accepted_ms: 1,
+            deliveries: vec![Delivery::fresh(Ordinal(1)).redelivered()],
+            blob: 0,
+            group: 0,
+        },
     ]
 }
 

@@ -3,7 +3,7 @@
 
 mod reference;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use proptest::prelude::*;
@@ -21,6 +21,7 @@ enum Step {
     Assign { uid: u8 },
     Drop { pick: usize },
     Remember { pick: usize, memo: u8 },
+    Redeliver { pick: usize, endpoint: usize },
 }
 
 #[derive(Clone, Debug)]
@@ -44,6 +45,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (0_u8..8).prop_map(|uid| Step::Assign { uid }),
         1 => any::<usize>().prop_map(|pick| Step::Drop { pick }),
         1 => (any::<usize>(), any::<u8>()).prop_map(|(pick, memo)| Step::Remember { pick, memo }),
+        2 => any::<(usize, usize)>().prop_map(|(pick, endpoint)| Step::Redeliver { pick, endpoint }),
     ]
 }
 
@@ -127,7 +129,7 @@ impl Test {
         let (mut model, now_ms) = (self.model.clone(), self.now_ms);
         let store = self.store.as_mut().unwrap();
         let mut batch = store.begin();
-        let mut dropped = Vec::new();
+        let (mut dropped, mut finished) = (Vec::new(), BTreeSet::new());
         for (at, step) in (0..).zip(steps) {
             match step {
                 Step::Accept { .. } => {
@@ -150,8 +152,20 @@ impl Test {
                         _ => OutcomeKind::DeadLettered { failure: failure("exhausted") },
                     };
                     let outcome = Outcome { seq, endpoint, at_ms: now_ms + at, attempts, kind };
+                    finished.insert(seq);
                     let expected = model.outcome(&outcome);
                     assert_eq!(batch.outcome(&store.look(), &outcome), expected);
+                }
+                Step::Redeliver { pick, endpoint } => {
+                    let picked = model.pick_delivery(*pick).zip(model.pick_endpoint(*endpoint));
+                    let Some(((seq, _), endpoint)) = picked else { continue };
+                    // Not in the commit that finishes something of the event, nor of one that is not acknowledged.
+                    if finished.contains(&seq) || self.model.events.get(&seq) != model.events.get(&seq) {
+                        continue;
+                    }
+                    let expected = model.redeliver(seq, endpoint);
+                    let redelivered = batch.redeliver(&store.look(), endpoint, vec![seq]);
+                    assert_eq!(redelivered.len(), usize::from(expected));
                 }
                 Step::Assign { uid } => {
                     let uid = format!("uid-{uid}");

@@ -1,6 +1,6 @@
 //! What a journal should be: maps and nothing else.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 
@@ -16,6 +16,8 @@ pub(super) struct ModelEvent {
     pub(super) group: u16,
     pub(super) all: Vec<Ordinal>,
     pub(super) deliveries: BTreeMap<Ordinal, (u32, Standing)>,
+    /// Deliveries that were asked for again and are pending.
+    pub(super) again: BTreeSet<Ordinal>,
 }
 
 /// What the journal should be.
@@ -66,7 +68,8 @@ impl Model {
             all.iter().map(|ordinal| (*ordinal, (0, Standing::Pending { due_ms: 0 }))).collect();
         if !all.is_empty() {
             let (payload, accepted_ms, group) = (event.payload.clone(), event.accepted_ms, event.group);
-            self.events.insert(seq, ModelEvent { payload, accepted_ms, group, all, deliveries });
+            self.events
+                .insert(seq, ModelEvent { payload, accepted_ms, group, all, deliveries, again: BTreeSet::new() });
         }
         Accepted::New { seq }
     }
@@ -74,6 +77,7 @@ impl Model {
     pub(super) fn remove(&mut self, seq: Seq, ordinal: Ordinal) -> bool {
         let Some(event) = self.events.get_mut(&seq) else { return false };
         let removed = event.deliveries.remove(&ordinal).is_some();
+        event.again.remove(&ordinal);
         if event.deliveries.is_empty() {
             self.events.remove(&seq);
         }
@@ -91,13 +95,25 @@ impl Model {
         match outcome.kind {
             OutcomeKind::Succeeded { .. } => {}
             OutcomeKind::Retry { due_ms, .. } => *standing = Standing::Pending { due_ms },
-            OutcomeKind::DeadLettered { .. } => *standing = Standing::Dead { at_ms: outcome.at_ms },
+            OutcomeKind::DeadLettered { .. } => {
+                *standing = Standing::Dead { at_ms: outcome.at_ms };
+                event.again.remove(&outcome.endpoint);
+            }
         }
         if matches!(outcome.kind, OutcomeKind::Succeeded { .. }) {
             self.remove(outcome.seq, outcome.endpoint);
         }
         stats::count(&mut self.endpoints.get_mut(&outcome.endpoint).unwrap().1, outcome, attempted);
         true
+    }
+
+    pub(super) fn redeliver(&mut self, seq: Seq, ordinal: Ordinal) -> bool {
+        let Some(event) = self.events.get_mut(&seq) else { return false };
+        if matches!(event.deliveries.get(&ordinal), Some((_, Standing::Pending { .. }))) {
+            return false;
+        }
+        event.deliveries.insert(ordinal, (0, Standing::Pending { due_ms: 0 }));
+        event.again.insert(ordinal)
     }
 
     pub(super) fn assign(&mut self, uid: &str) -> Ordinal {
@@ -135,6 +151,7 @@ impl Model {
             let stored = crate::journal::read(store.state(), seq).expect("it can be read").expect("it is there");
             assert_eq!(stored.accepted_ms, event.accepted_ms);
             let deliveries = event.deliveries.as_slice().iter();
+            let again = deliveries.clone().filter(|delivery| delivery.is_redelivered());
             model.events.insert(
                 seq,
                 ModelEvent {
@@ -142,6 +159,7 @@ impl Model {
                     accepted_ms: event.accepted_ms,
                     group: event.group,
                     all: stored.deliveries,
+                    again: again.map(|delivery| delivery.endpoint()).collect(),
                     deliveries: deliveries
                         .map(|delivery| (delivery.endpoint(), (delivery.attempts(), delivery.standing())))
                         .collect(),
