@@ -69,8 +69,8 @@ mod tests {
     fn the_writer_is_told_of_the_first_only_and_takes_them_in_order() {
         let places = Arc::new(Semaphore::new(4));
         let waiting = |seq| {
-            let _place = Arc::clone(&places).try_acquire_owned().unwrap();
-            WaitingOutcome { outcome: succeeded(seq, Ordinal(0)), _place }
+            let place = Arc::clone(&places).try_acquire_owned().unwrap();
+            WaitingOutcome { outcome: succeeded(seq, Ordinal(0)), _place: place }
         };
         let outcomes = Outcomes::new();
         assert!(outcomes.is_empty());
