@@ -12,7 +12,7 @@ use crate::format::blob;
 use crate::format::bytes::Malformed;
 use crate::state::State;
 use crate::store::{Store, look};
-use crate::writer::{Answer, Request, WaitingOutcome, Writer};
+use crate::writer::{Answer, Closed, Outcomes, Request, WaitingOutcome, Writer};
 use crate::{
     Accepted, Committed, DeadLetter, EndpointStats, Error, NewEvent, Options, Ordinal, Outcome, Overflow, Recovered,
     Redelivered, Seq, Space, Stored, Tidied, Usage,
@@ -47,6 +47,7 @@ pub struct Journal {
 struct Inner {
     state: Arc<RwLock<State>>,
     requests: Sender<Request>,
+    waiting_outcomes: Arc<Outcomes>,
     events: Arc<Semaphore>,
     outcomes: Arc<Semaphore>,
     others: Arc<Semaphore>,
@@ -83,10 +84,12 @@ impl Journal {
         let (store, recovered) = Store::open(filesystem, options, now_ms)?;
         let state = Arc::clone(store.state());
         let (requests, inbox) = channel();
-        let writer = Writer::new(store, inbox, outcome_delay, on_commit);
+        let waiting_outcomes = Arc::new(Outcomes::new());
+        let writer = Writer::new(store, inbox, Arc::clone(&waiting_outcomes), outcome_delay, on_commit);
         let inner = Inner {
             state,
             requests,
+            waiting_outcomes,
             events: Arc::new(Semaphore::new(QUEUE_BYTES / PLACE_BYTES)),
             outcomes: Arc::new(Semaphore::new(QUEUE_OUTCOMES)),
             others: Arc::new(Semaphore::new(QUEUE_REQUESTS)),
@@ -120,9 +123,11 @@ impl Journal {
     /// that nothing was sent: then no attempt is counted.
     pub async fn record(&self, outcome: Outcome) {
         let Ok(place) = self.place(&self.inner.outcomes, 1).await else { return };
-        let request = Request::Outcome(WaitingOutcome { outcome, _place: place });
-        if self.inner.requests.send(request).is_err() {
-            tracing::debug!("an outcome came after the journal was closed");
+        match self.inner.waiting_outcomes.push(WaitingOutcome { outcome, _place: place }) {
+            // A writer that has ended meanwhile frees the place.
+            Ok(true) => drop(self.inner.requests.send(Request::Outcomes)),
+            Ok(false) => {}
+            Err(Closed) => tracing::debug!("an outcome came after the journal was closed"),
         }
     }
 

@@ -32,6 +32,14 @@ pub struct Event {
 const SUBJECT_GROUPS: u64 = 1_024;
 
 impl Event {
+    /// Bytes of its texts: what it takes in memory, but for what is the same for all events.
+    pub fn bytes(&self) -> usize {
+        let optional = [&self.source, &self.subject, &self.tenant].into_iter().flatten().map(String::len);
+        let texts =
+            [&self.id, &self.event_type, &self.time].map(String::len).into_iter().chain(optional).sum::<usize>();
+        texts + self.data.len() + self.metadata.as_ref().map_or(0, Bytes::len)
+    }
+
     /// The group of the subject, 1 to 1,024, or 0 without one. The journal keeps it, so it is the same in every build.
     pub fn group(&self) -> u16 {
         let Some(subject) = &self.subject else { return 0 };

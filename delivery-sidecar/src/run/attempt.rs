@@ -49,7 +49,9 @@ pub struct Attempted {
 
 /// Makes an attempt.
 pub async fn attempt(start: Start, context: Context) -> Attempted {
-    let bytes = context.journal.stored_bytes(start.seq).unwrap_or(0).saturating_mul(COPIES);
+    // The journal is asked only for an event that is not at hand: its writer holds up those who look at its state.
+    let bytes = start.event.as_ref().map(|event| event.bytes());
+    let bytes = bytes.or_else(|| context.journal.stored_bytes(start.seq)).unwrap_or(0).saturating_mul(COPIES);
     let (at_hand, _room) = if let Some(room) = context.memory.room_now(bytes) {
         (start.event, room)
     } else {

@@ -42,7 +42,7 @@ impl EventCache {
             self.first = seq;
         }
         let Some(index) = seq.checked_sub(self.first).and_then(|index| usize::try_from(index).ok()) else { return };
-        let bytes = size(&event);
+        let bytes = OVERHEAD + event.bytes();
         let uses = u32::try_from(uses).unwrap_or(u32::MAX);
         if index < self.slots.len() || uses == 0 || bytes > self.max_bytes {
             return;
@@ -91,19 +91,6 @@ impl EventCache {
     }
 }
 
-fn size(event: &Event) -> usize {
-    let text = |text: &Option<String>| text.as_ref().map_or(0, String::len);
-    OVERHEAD
-        + event.id.len()
-        + event.event_type.len()
-        + text(&event.source)
-        + text(&event.subject)
-        + text(&event.tenant)
-        + event.time.len()
-        + event.data.len()
-        + event.metadata.as_ref().map_or(0, bytes::Bytes::len)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -123,7 +110,7 @@ mod tests {
 
     #[test]
     fn the_oldest_go_when_it_is_full() {
-        let one = size(&event("a"));
+        let one = OVERHEAD + event("a").bytes();
         let mut cache = EventCache::new(one * 3);
         for seq in 1..=10 {
             cache.insert(seq, event("a"), 1);

@@ -2,13 +2,16 @@
 //!
 //! An idle writer sleeps without a timer. While cleaning is due it alternates between commits and steps of cleaning.
 
+mod outcomes;
 mod request;
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-pub(crate) use request::{Answer, Request, WaitingOutcome};
+pub(crate) use outcomes::{Closed, Outcomes, WaitingOutcome};
+pub(crate) use request::{Answer, Request};
 
 use crate::batch::Batch;
 use crate::store::{Applied, Store};
@@ -20,11 +23,12 @@ const RETRY: Duration = Duration::from_secs(1);
 pub(crate) struct Writer<C> {
     store: Store,
     inbox: Receiver<Request>,
+    waiting_outcomes: Arc<Outcomes>,
     on_commit: C,
     outcome_delay: Duration,
-    /// Outcomes that are not synced yet. They stay until they are.
+    /// Outcomes of a commit that failed. They stay until they are synced.
     outcomes: Vec<WaitingOutcome>,
-    /// When the first of them must be synced.
+    /// When the first of all that are not synced must be.
     outcomes_due: Option<Instant>,
     /// Events that wait for the space that cleaning is about to free.
     parked: VecDeque<Request>,
@@ -38,10 +42,17 @@ pub(crate) struct Writer<C> {
 type Pending = Box<dyn FnOnce(Result<&Applied, &Error>) + Send>;
 
 impl<C: Fn(Vec<Committed>)> Writer<C> {
-    pub(crate) fn new(store: Store, inbox: Receiver<Request>, outcome_delay: Duration, on_commit: C) -> Self {
+    pub(crate) fn new(
+        store: Store,
+        inbox: Receiver<Request>,
+        waiting_outcomes: Arc<Outcomes>,
+        outcome_delay: Duration,
+        on_commit: C,
+    ) -> Self {
         Self {
             store,
             inbox,
+            waiting_outcomes,
             on_commit,
             outcome_delay,
             outcomes: Vec::new(),
@@ -91,6 +102,7 @@ impl<C: Fn(Vec<Committed>)> Writer<C> {
     }
 
     fn end(self, closing: Vec<Answer<Result<(), Error>>>) {
+        self.waiting_outcomes.close();
         let lost = self.outcomes.len();
         if lost > 0 {
             tracing::error!(
@@ -143,10 +155,8 @@ impl<C: Fn(Vec<Committed>)> Writer<C> {
         let (mut closing, mut tidying, mut is_due) = (Vec::new(), Vec::new(), end);
         for request in requests {
             match request {
-                Request::Outcome(outcome) => {
-                    self.outcomes.push(outcome);
-                    continue;
-                }
+                // They are taken by the commit.
+                Request::Outcomes => continue,
                 Request::Accept { .. } => self.accept(&mut batch, request, &mut pending),
                 Request::Ordinals { uids, answer } => {
                     let state = self.store.look();
@@ -182,7 +192,7 @@ impl<C: Fn(Vec<Committed>)> Writer<C> {
             }
             is_due = true;
         }
-        if !self.outcomes.is_empty() && self.outcomes_due.is_none() {
+        if self.outcomes_due.is_none() && !(self.outcomes.is_empty() && self.waiting_outcomes.is_empty()) {
             self.outcomes_due = Some(now + self.outcome_delay);
         }
         let has_come = |time: Option<Instant>| time.is_some_and(|time| time <= now);
@@ -214,6 +224,7 @@ impl<C: Fn(Vec<Committed>)> Writer<C> {
 
     /// Syncs a commit with all outcomes that wait, then tells of new events, then answers.
     fn commit(&mut self, mut batch: Batch, pending: Vec<Pending>, now: Instant) {
+        self.waiting_outcomes.take(&mut self.outcomes);
         {
             let state = self.store.look();
             for WaitingOutcome { outcome, .. } in &self.outcomes {

@@ -3,12 +3,12 @@
 use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
-use crate::{Accepted, Error, NewEvent, Ordinal, Outcome, Redelivered, Seq, Space, Tidied};
+use crate::{Accepted, Error, NewEvent, Ordinal, Redelivered, Seq, Space, Tidied};
 
-/// One thing that is asked.
+/// One thing that is asked. `Outcomes`: some wait in [`super::Outcomes`].
 pub(crate) enum Request {
     Accept { events: Vec<NewEvent>, answer: Answer<Result<Vec<Accepted>, Error>> },
-    Outcome(WaitingOutcome),
+    Outcomes,
     Ordinals { uids: Vec<String>, answer: Answer<Result<Vec<Ordinal>, Error>> },
     Drop { ordinal: Ordinal, answer: Answer<Result<u64, Error>> },
     Remember { ordinal: Ordinal, memo: Bytes, answer: Answer<Result<(), Error>> },
@@ -26,12 +26,6 @@ impl Request {
             answer.give(Err(error));
         }
     }
-}
-
-/// An outcome, and its place in the queue until it is synced.
-pub(crate) struct WaitingOutcome {
-    pub(crate) outcome: Outcome,
-    pub(crate) _place: OwnedSemaphorePermit,
 }
 
 /// Where an answer goes, and the place in the queue until it is given.

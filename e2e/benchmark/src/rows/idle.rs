@@ -53,7 +53,7 @@ pub async fn idle(bench: &Bench) -> anyhow::Result<Measured> {
     sleep(bench.seconds(20, 5)).await;
     let wake_ups = per_second(process.wake_ups()?.since(&wake_ups), begin.elapsed());
     let (written, cpu) = (process.written()? - written, process.cpu()?.saturating_sub(cpu));
-    let resident = process.resident()?;
+    let (resident, anonymous) = (process.resident()?, process.anonymous()?);
     let requests = sidecar.metric(STATUS_REQUESTS).await? - requests;
     sidecar.end().await?;
     Ok(Measured::default()
@@ -61,6 +61,7 @@ pub async fn idle(bench: &Bench) -> anyhow::Result<Measured> {
         .check("written to disk", written as f64, "bytes", Target::AtMost(0.0))
         .check("status writes", requests, "", Target::AtMost(0.0))
         .check("wake-ups", wake_ups, "a second", Target::Below(2.0))
+        .beside("of it without the pages of its program", mib(anonymous), "MiB")
         .beside("memory before the first event", mib(at_start), "MiB")
         .beside("CPU", cpu.as_secs_f64() * 1e3, "ms"))
 }

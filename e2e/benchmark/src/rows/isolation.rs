@@ -2,15 +2,19 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::{task::JoinHandle, time::interval};
+use anyhow::ensure;
+use tokio::{
+    task::JoinHandle,
+    time::{Instant, interval, sleep},
+};
 
 use super::{Bench, EVENT_TYPE, healthy, latency::timed};
 use crate::{
     event::Template,
     load::{CONNECTIONS, Closed, Connection, Numbers, Open, Requests, Times},
     report::{Measured, Target},
-    sidecar::{Endpoint, KEY, Peak, Stream, Watch},
-    sink::{Behaviour, Receiver},
+    sidecar::{Endpoint, KEY, Peak, Sidecar, Stream, Watch},
+    sink::{Behaviour, Receipts, Receiver},
     stats::mib,
 };
 
@@ -30,6 +34,9 @@ const RARE_EVERY: Duration = Duration::from_secs(1);
 /// Memory that thousands of endpoints that hang may add.
 const MORE_MIB: f64 = 128.0;
 const WITHIN: f64 = 1.5;
+
+/// Longest time until the endpoints that answer have got their first event.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What was seen at the endpoints that answer.
 struct Seen {
@@ -104,6 +111,7 @@ async fn run(bench: &Bench, name: &str, bad: &[Receiver], bad_type: &str) -> any
     let process = sidecar.process()?;
     let resident = process.resident()?;
     let watch = Watch::start(process);
+    introduce(&sidecar, &receipts).await?;
     let rare = if bad_type == EVENT_TYPE { None } else { Some(RareEvents::start(sidecar.ingest(), bad_type).await?) };
 
     let template = Arc::new(Template::new(EVENT_TYPE));
@@ -154,6 +162,28 @@ async fn run(bench: &Bench, name: &str, bad: &[Receiver], bad_type: &str) -> any
         peak,
         ready_after,
     })
+}
+
+/// Lets the endpoints that answer show that they do. An endpoint that has never answered is nothing that others could be
+/// held up in favour of: nobody can tell it from those that hang, and it waits in turn with them.
+async fn introduce(sidecar: &Sidecar, receipts: &Arc<Receipts>) -> anyhow::Result<()> {
+    let closed = Closed {
+        ingest: sidecar.ingest(),
+        template: Arc::new(Template::new(EVENT_TYPE)),
+        numbers: Arc::new(Numbers::starting_at(3_000_000)),
+        connections: 1,
+        batch: 1,
+        receipts: Arc::clone(receipts),
+        fan_out: HEALTHY.into(),
+        under_way: u64::from(HEALTHY),
+    };
+    closed.post(1).await?;
+    let begin = Instant::now();
+    while receipts.count() < u64::from(HEALTHY) {
+        ensure!(begin.elapsed() < PATIENCE, "the endpoints that answer have not got an event after {PATIENCE:?}");
+        sleep(Duration::from_millis(10)).await;
+    }
+    Ok(())
 }
 
 /// Posts an event for the endpoints that hang now and then, until it is ended.

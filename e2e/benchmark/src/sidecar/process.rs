@@ -49,6 +49,11 @@ impl Process {
         Ok(field(&self.read("status")?, "VmRSS:").context("VmRSS in /proc/PID/status")? << 10)
     }
 
+    /// Resident memory in bytes but for pages of files, which are those of its program.
+    pub fn anonymous(&self) -> anyhow::Result<u64> {
+        Ok(field(&self.read("status")?, "RssAnon:").context("RssAnon in /proc/PID/status")? << 10)
+    }
+
     /// Bytes that it has caused to be written to disk.
     pub fn written(&self) -> anyhow::Result<u64> {
         field(&self.read("io")?, "write_bytes:").context("write_bytes in /proc/PID/io")
@@ -194,7 +199,7 @@ mod tests {
     fn this_process_can_be_read() {
         let this = Process::this();
         let _socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        assert!(this.resident().unwrap() > 0 && this.wake_ups().is_ok() && this.cpu().is_ok());
+        assert!(this.resident().unwrap() > this.anonymous().unwrap() && this.wake_ups().is_ok() && this.cpu().is_ok());
         assert!(Process::cpu_of_all().unwrap() > Duration::ZERO);
         assert!(this.sockets().unwrap() > 0 && this.written().is_ok());
     }
