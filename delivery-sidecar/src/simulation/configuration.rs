@@ -196,6 +196,7 @@ fn draw_policy(policy: &mut DeliveryPolicy, random: &mut SmallRng) {
     policy.timeout_ms = [1_000, 3_000, 15_000][random.random_range(0..3_usize)];
     policy.retry.schedule_ms = schedules[random.random_range(0..5_usize)].to_vec();
     policy.retry.jitter_percent = [0, 10, 100][random.random_range(0..3_usize)];
+    policy.retry_after_max_ms = [0, 1_500, 86_400_000][random.random_range(0..3_usize)];
     policy.concurrency = [1, 2, 4, 8][random.random_range(0..4_usize)];
     policy.ordering = match random.random_range(0..4) {
         0 => DeliveryOrdering::PerEndpoint,

@@ -1,5 +1,7 @@
 //! One endpoint as the rules see it: what is asked for, and what its receiver has said lately.
 
+use std::time::Duration;
+
 use posthaste_delivery_config::Endpoint;
 use posthaste_journal::Seq;
 
@@ -154,6 +156,13 @@ impl Lane {
         self.circuit.configured(policy.circuit_breaker.as_ref(), policy.concurrency);
     }
 
+    /// A `Retry-After` as far as it is honoured.
+    pub fn heard_ms(&self, asked: Option<Duration>) -> i64 {
+        let most = self.endpoint.as_ref().map_or(0, |endpoint| endpoint.delivery.retry_after_max_ms);
+        let asked = asked.map_or(0, |asked| asked.as_millis()).min(most.into());
+        i64::try_from(asked).unwrap_or(i64::MAX)
+    }
+
     /// An attempt has ended that took so long, and was made to `of`.
     pub fn ended(&mut self, seq: Seq, of: &Identity, elapsed_ms: i64, verdict: &Verdict, now_ms: i64) {
         self.in_flight.retain(|other| *other != seq);
@@ -179,8 +188,9 @@ impl Lane {
         }
         match verdict {
             Verdict::Succeeded { .. } => self.pauses = 0,
-            Verdict::Failed { class: FailureClass::Throttle, retry_after, .. } => {
-                let mut pause_ms = retry_after.map_or(0, |asked| i64::try_from(asked.as_millis()).unwrap_or(i64::MAX));
+            // What was asked before an edit does not count after it.
+            Verdict::Failed { class: FailureClass::Throttle, retry_after, .. } if is_current => {
+                let mut pause_ms = self.heard_ms(*retry_after);
                 if now_ms >= self.pause_until_ms {
                     pause_ms = pause_ms.max((FIRST_PAUSE_MS << self.pauses.min(6)).min(LONGEST_PAUSE_MS));
                     self.pauses += 1;

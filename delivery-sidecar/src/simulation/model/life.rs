@@ -213,7 +213,7 @@ impl Life {
             (Verdict::Succeeded { .. }, _) => Expected::Succeeded,
             (Verdict::Failed { class: FailureClass::Permanent, .. }, _) => Expected::DeadLettered,
             (Verdict::Failed { retry_after, .. }, Some(delay_ms)) => {
-                let asked_ms = retry_after.map_or(0, |asked| i64::try_from(asked.as_millis()).unwrap_or(i64::MAX));
+                let asked_ms = lane.heard_ms(*retry_after);
                 let earliest_ms = now_ms + delay_ms.cast_signed().max(asked_ms);
                 let longest_ms = (delay_ms + delay_ms * u64::from(retry.jitter_percent) / 100).cast_signed();
                 Expected::Retry { earliest_ms, latest_ms: now_ms + longest_ms.max(asked_ms) }
