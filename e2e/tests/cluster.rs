@@ -22,3 +22,5 @@ mod ownership;
 mod quickstart;
 #[path = "cluster/rights.rs"]
 mod rights;
+#[path = "cluster/space.rs"]
+mod space;
