@@ -77,6 +77,8 @@ impl Store {
         let mut state = change(&self.state);
         let state = &mut *state;
         state.limits = Limits::new(&space, self.options.segment_bytes);
+        // One segment that was begun for a larger journal could hold all of a smaller one, and would never be cleaned.
+        self.active.limit = self.active.limit.min(Active::limit(state.limits.segment, state.snapshot_bytes));
         state.endpoints.weigh_all(&state.limits);
     }
 

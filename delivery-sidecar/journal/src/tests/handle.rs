@@ -284,6 +284,30 @@ async fn a_limit_that_is_raised_or_lowered_holds_at_once() {
 }
 
 #[tokio::test]
+async fn a_journal_that_is_made_smaller_gets_its_space_back_too() {
+    let disk = FakeDisk::new(1);
+    let large = Options { segment_bytes: 256 << 10, ..with_space(|space| space.max_bytes = 8 << 20) };
+    let journal = journal(&disk, large.clone());
+    let a = journal.ordinal("a").await.unwrap();
+    journal.set_space(Space { max_bytes: 128 << 10, ..large.space }).await;
+    let mut accepted = 0;
+    while journal.accept(vec![event(500, &[a])]).await.is_ok() {
+        accepted += 1;
+    }
+    for seq in 1..=accepted {
+        journal.record(succeeded(seq, a)).await;
+    }
+    journal.flush().await.unwrap();
+    let cleaned = async {
+        while journal.usage().refusing {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(10), cleaned).await.expect("it is cleaned by itself");
+    journal.accept(vec![event(500, &[a])]).await.unwrap();
+}
+
+#[tokio::test]
 async fn what_a_lower_limit_of_dead_letters_removes_is_counted() {
     let disk = FakeDisk::new(1);
     let journal = journal(&disk, options());
