@@ -21,6 +21,7 @@ pub(crate) fn options() -> Options {
             max_bytes_per_endpoint: u64::MAX,
             dead_letter_retention_ms: 60_000,
             dead_letter_max_bytes: 1 << 20,
+            history_retention_ms: 30_000,
         },
         segment_bytes: 4 << 10,
         max_idempotency_keys: 100,

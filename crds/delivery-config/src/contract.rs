@@ -178,6 +178,9 @@ pub struct WebhookConfig {
     /// What is kept of deliveries that were given up.
     #[serde(default)]
     pub dead_letter: DeadLetter,
+    /// For how long finished events are kept if the space is not needed, in milliseconds. 0: not at all.
+    #[serde(default = "history_retention_ms")]
+    pub history_retention_ms: u64,
     /// Accept and keep, deliver nothing.
     #[serde(default)]
     pub suspend: bool,
@@ -191,6 +194,10 @@ pub struct WebhookConfig {
 
 fn max_bytes_per_endpoint() -> u64 {
     defaults::ENDPOINT_BYTES
+}
+
+fn history_retention_ms() -> u64 {
+    defaults::HISTORY_RETENTION.as_secs() * 1000
 }
 
 /// What is kept of deliveries that were given up.

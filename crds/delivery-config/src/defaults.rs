@@ -58,6 +58,8 @@ pub(crate) const fn retry_after_max_ms() -> u64 {
 pub const ENDPOINT_BYTES: u64 = 1 << 30;
 /// How long deliveries that were given up are kept.
 pub const DEAD_LETTER_RETENTION: Duration = Duration::from_hours(168);
+/// How long finished events are kept if the space is not needed.
+pub const HISTORY_RETENTION: Duration = Duration::from_hours(72);
 /// Bytes of events that are kept for dead letters alone.
 pub const DEAD_LETTER_BYTES: u64 = 1 << 30;
 

@@ -26,6 +26,6 @@ pub use status::{
 pub use target::{ServiceRef, Target, UrlSource};
 pub use template::PodTemplate;
 pub use webhook::{
-    Authentication, DeadLetter, EmptyDir, EndpointDefaults, EventType, Ingest, Journal, JournalStorage, JournalType,
-    Limits, VolumeClaim, Webhook, WebhookSpec,
+    Authentication, DeadLetter, EmptyDir, EndpointDefaults, EventType, History, Ingest, Journal, JournalStorage,
+    JournalType, Limits, VolumeClaim, Webhook, WebhookSpec,
 };

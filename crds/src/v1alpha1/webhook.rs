@@ -62,6 +62,9 @@ pub struct WebhookSpec {
     /// How long deliveries that were given up are kept to be looked at and sent again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dead_letter: Option<DeadLetter>,
+    /// How long events are kept that are finished for all endpoints.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub history: Option<History>,
     /// Number of delivery pods: 1, or 0 to stop. The embedded journal has one writer. Default 1.
     #[serde(default = "default_replicas")]
     #[schemars(range(min = 0, max = 1))]
@@ -201,6 +204,17 @@ pub struct DeadLetter {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[x_kube(validation = Rule::new("quantity(string(self)).compareTo(quantity('1Mi')) >= 0").message("maxBytes must be at least 1Mi"))]
     pub max_bytes: Option<Quantity>,
+}
+
+/// How long events are kept that are finished.
+#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct History {
+    /// For how long after they were accepted; `0s` is not at all. They give way, the oldest first, when the journal is four
+    /// fifths full or about a million of them are kept. Default `72h`, at most `8760h`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[x_kube(validation = Rule::new("duration(self) >= duration('0s') && duration(self) <= duration('8760h')").message("retention must be between 0s and 8760h"))]
+    pub retention: Option<Duration>,
 }
 
 /// The kinds of journal.

@@ -39,6 +39,7 @@ fn open(directory: &Path) -> Result<(Journal, Recovered), Error> {
             max_bytes_per_endpoint: 8 << 30,
             dead_letter_retention_ms: 1 << 40,
             dead_letter_max_bytes: 1 << 30,
+            history_retention_ms: 1 << 40,
         },
         segment_bytes: 64 << 20,
         max_idempotency_keys: 100_000,

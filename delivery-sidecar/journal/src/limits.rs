@@ -7,6 +7,9 @@ const LEAST_SEGMENT: u64 = 4 << 10;
 /// Largest segment, so that places in it fit into 32 bits with room to spare.
 const MOST_SEGMENT: u64 = 1 << 30;
 
+/// Finished events that are kept at most, because opening a journal reads the records of each.
+const MOST_HISTORY: u64 = 1_000_000;
+
 /// Bounds in bytes, from the options.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Limits {
@@ -21,6 +24,10 @@ pub(crate) struct Limits {
     pub(crate) dead_letters: u64,
     /// For how long dead letters are kept, in milliseconds.
     pub(crate) dead_letter_retention_ms: i64,
+    /// For how long finished events are kept if the space is not needed, in milliseconds.
+    pub(crate) history_retention_ms: i64,
+    /// Most finished events that are kept.
+    pub(crate) history_events: u64,
 }
 
 impl Limits {
@@ -33,6 +40,8 @@ impl Limits {
             per_endpoint: space.max_bytes_per_endpoint.min(max),
             dead_letters: space.dead_letter_max_bytes.min(max / 2),
             dead_letter_retention_ms: space.dead_letter_retention_ms,
+            history_retention_ms: space.history_retention_ms,
+            history_events: MOST_HISTORY,
         }
     }
 
@@ -47,6 +56,12 @@ impl Limits {
     pub(crate) fn most_for_events(&self) -> u64 {
         self.max.saturating_sub((self.max / 8).max(3 * self.segment))
     }
+
+    /// Above this size of the files, finished events are not kept: four fifths of what is for events, so that what is
+    /// accepted meanwhile finds space while the oldest of them go.
+    pub(crate) fn most_with_history(&self) -> u64 {
+        self.most_for_events() / 5 * 4
+    }
 }
 
 #[cfg(test)]
@@ -59,6 +74,7 @@ mod tests {
             max_bytes_per_endpoint: u64::MAX,
             dead_letter_retention_ms: 0,
             dead_letter_max_bytes: u64::MAX,
+            history_retention_ms: 0,
         };
         Limits::new(&space, segment_bytes)
     }

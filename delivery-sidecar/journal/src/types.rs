@@ -39,6 +39,9 @@ pub struct Space {
     /// Most bytes of events that are kept only because they have dead letters; over it, the oldest dead letters go. At
     /// most half of `max_bytes` counts.
     pub dead_letter_max_bytes: u64,
+    /// For how long after their acceptance finished events are kept, in milliseconds, if the space is not needed. 0: not at
+    /// all.
+    pub history_retention_ms: i64,
 }
 
 /// An event to be accepted.
@@ -291,6 +294,8 @@ pub struct Usage {
     pub max: u64,
     /// Bytes of the contents of events that are kept for their dead letters alone.
     pub dead_letters: u64,
+    /// Bytes of what is finished and whose time to be kept is not over; what is not `live` and not this goes by itself.
+    pub history: u64,
     /// What was removed since the journal was opened because its time or space was over.
     pub removed: Removed,
     /// Events are refused because the journal is full or its disk fails.

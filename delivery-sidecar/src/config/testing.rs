@@ -67,6 +67,7 @@ pub(crate) fn webhook(generation: i64) -> WebhookConfig {
         journal_max_bytes: 64 << 20,
         journal_max_bytes_per_endpoint: 8 << 20,
         dead_letter: DeadLetter { retention_ms: 3_600_000, max_bytes: 8 << 20 },
+        history_retention_ms: 0,
         suspend: false,
         address_policy: AddressPolicy::default(),
         status: StatusBudget::default(),

@@ -357,7 +357,8 @@ impl EngineTask {
             self.look_at_journal();
         }
         if has_come(self.tidy_at) {
-            let keeps_something = self.journal.usage().dead_letters > 0;
+            let usage = self.journal.usage();
+            let keeps_something = usage.dead_letters > 0 || usage.history > 0;
             self.tidy_at = keeps_something.then(|| now + IDLE_TIDY_INTERVAL);
             let journal = self.journal.clone();
             self.tasks.spawn(async move {

@@ -48,6 +48,7 @@ pub fn space(webhook: &WebhookConfig) -> Space {
         max_bytes_per_endpoint: webhook.journal_max_bytes_per_endpoint,
         dead_letter_retention_ms: i64::try_from(webhook.dead_letter.retention_ms).unwrap_or(i64::MAX),
         dead_letter_max_bytes: webhook.dead_letter.max_bytes,
+        history_retention_ms: i64::try_from(webhook.history_retention_ms).unwrap_or(i64::MAX),
     }
 }
 

@@ -119,6 +119,7 @@ impl Scene {
                     max_bytes_per_endpoint: u64::MAX,
                     dead_letter_retention_ms: i64::MAX,
                     dead_letter_max_bytes: u64::MAX,
+                    history_retention_ms: 60_000,
                 },
                 segment_bytes: 4 << 10,
                 max_idempotency_keys: 1_000,

@@ -51,6 +51,7 @@ pub struct Metrics {
     journal_max: Gauge<u64, AtomicU64>,
     journal_refusing: Gauge,
     dead_letter_bytes: Gauge<u64, AtomicU64>,
+    history_bytes: Gauge<u64, AtomicU64>,
     dead_letters_removed: Family<ByReason, Counter>,
     pub(super) loads: Family<ByResult<LoadResult>, Counter>,
 }
@@ -105,6 +106,7 @@ impl Metrics {
             journal_max: Gauge::default(),
             journal_refusing: Gauge::default(),
             dead_letter_bytes: Gauge::default(),
+            history_bytes: Gauge::default(),
             dead_letters_removed: Family::default(),
             loads: Family::default(),
         };
@@ -196,6 +198,12 @@ impl Metrics {
             Unit::Bytes,
             self.dead_letter_bytes.clone(),
         );
+        to.register_with_unit(
+            "journal_history",
+            "Of the journal's files, what is finished and kept",
+            Unit::Bytes,
+            self.history_bytes.clone(),
+        );
         to.register(
             "dead_letters_removed",
             "Dead letters that were removed because their time or space was over",
@@ -258,6 +266,7 @@ impl Metrics {
         self.journal_max.set(usage.max);
         self.journal_refusing.set(usage.refusing.into());
         self.dead_letter_bytes.set(usage.dead_letters);
+        self.history_bytes.set(usage.history);
         let Removed { too_old, too_many } = usage.removed;
         for (reason, count) in [(RemovalReason::Retention, too_old), (RemovalReason::MaxBytes, too_many)] {
             let counter = self.dead_letters_removed.get_or_create(&ByReason { reason });
@@ -344,6 +353,7 @@ mod tests {
                 live: 2,
                 max: 9,
                 dead_letters: 1,
+                history: 4,
                 removed,
                 refusing: true,
                 failing: false,
@@ -355,6 +365,7 @@ mod tests {
             "posthaste_journal_max_bytes 9\n",
             "posthaste_journal_refusing 1\n",
             "posthaste_journal_dead_letter_bytes 1\n",
+            "posthaste_journal_history_bytes 4\n",
             "posthaste_dead_letters_removed_total{reason=\"retention\"} 2\n",
             "posthaste_dead_letters_removed_total{reason=\"maxBytes\"} 5\n",
         ] {

@@ -153,6 +153,7 @@ pub fn configuration(
     let (metadata, spec) = (&webhook.metadata, &webhook.spec);
     let ingest = spec.ingest.as_ref();
     let limits = spec.limits.as_ref();
+    let history = spec.history.as_ref().and_then(|history| history.retention.as_ref());
     let window = ingest.and_then(|ingest| ingest.idempotency_window.as_ref());
     Ok(WebhookConfig {
         name: metadata.name.clone().unwrap_or_default(),
@@ -175,6 +176,7 @@ pub fn configuration(
         journal_max_bytes: journal_max_bytes(webhook)?,
         journal_max_bytes_per_endpoint: max_bytes_per_endpoint(webhook)?,
         dead_letter: dead_letter(webhook)?,
+        history_retention_ms: milliseconds(history.map_or(defaults::HISTORY_RETENTION, Duration::as_std)),
         suspend: spec.suspend.unwrap_or(false),
         address_policy: address_policy.clone(),
         status: status.clone(),

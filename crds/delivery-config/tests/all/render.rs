@@ -40,6 +40,7 @@ fn what_was_written_is_read_back_with_all_defaults_filled_in() {
     assert_eq!(config.journal_max_bytes, 8 << 30);
     assert_eq!(config.journal_max_bytes_per_endpoint, 1 << 30);
     assert_eq!((config.dead_letter.retention_ms, config.dead_letter.max_bytes), (604_800_000, 1 << 30));
+    assert_eq!(config.history_retention_ms, 259_200_000);
 }
 
 #[test]
@@ -52,6 +53,15 @@ fn parts_of_a_journal_are_as_written_or_an_eighth_of_a_small_one() {
     assert_eq!(small.journal_max_bytes_per_endpoint, 8 << 20);
     let written = config("{journal: {maxBytes: 64Mi, maxBytesPerEndpoint: 64Mi}}");
     assert_eq!(written.journal_max_bytes_per_endpoint, 64 << 20);
+}
+
+#[test]
+fn history_is_kept_as_long_as_written_or_not_at_all() {
+    let retention =
+        |spec| Render::new(&webhook(spec), &[], &lookup()).configuration().index.webhook.history_retention_ms;
+    assert_eq!(retention("{history: {retention: 2h}}"), 7_200_000);
+    assert_eq!(retention("{history: {retention: 0s}}"), 0);
+    assert_eq!(retention("{history: {}}"), 259_200_000);
 }
 
 #[test]

@@ -33,6 +33,7 @@ impl State {
             }
             Record::Event { seq, accepted_ms, key, deliveries, blob, group } => {
                 self.next_seq = self.next_seq.max(seq + 1);
+                self.segments.count_event(here.segment, accepted_ms);
                 if let Some(key) = key {
                     self.remember_key(&key, u32::try_from(deliveries.len()).unwrap_or(u32::MAX), here.segment);
                 }
@@ -41,6 +42,7 @@ impl State {
             }
             Record::Moved { seq, accepted_ms, deliveries, blob, group } => {
                 self.next_seq = self.next_seq.max(seq + 1);
+                self.segments.count_event(here.segment, accepted_ms);
                 self.move_event(seq, accepted_ms, deliveries, blob, here, group);
             }
             Record::Outcome { outcome, attempted } => self.apply_outcome(&outcome, attempted),
@@ -276,6 +278,7 @@ impl State {
                 );
             }
         }
+        self.now_ms = self.now_ms.max(now_ms);
         let segments = &mut self.segments;
         self.keys.loaded(|known| segments.release(known.segment, KEY_BYTES));
         self.forget_expired_keys(now_ms);

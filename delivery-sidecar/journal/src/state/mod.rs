@@ -7,6 +7,7 @@ mod apply;
 mod dead_letters;
 mod endpoints;
 mod event;
+mod history;
 mod keys;
 mod segments;
 mod seq_map;
@@ -47,6 +48,10 @@ pub(crate) struct State {
     pub(crate) broken: bool,
     /// Bytes that the last events would have needed that found no space; 0 once others have found some.
     pub(crate) wanted: u64,
+    /// Bytes that events need that wait for space.
+    pub(crate) asked: u64,
+    /// The latest time that was heard of.
+    pub(crate) now_ms: i64,
     pub(crate) limits: Limits,
 }
 
@@ -66,6 +71,8 @@ impl State {
             failing: false,
             broken: false,
             wanted: 0,
+            asked: 0,
+            now_ms: 0,
             limits,
         }
     }
@@ -77,6 +84,7 @@ impl State {
             live: self.segments.live() + self.snapshot_bytes,
             max: self.limits.max,
             dead_letters: self.dead_letters.bytes,
+            history: self.history_bytes(),
             removed: self.removed,
             refusing: self.failing || used >= most || used + self.wanted > most,
             failing: self.broken,

@@ -24,6 +24,17 @@ pub(crate) struct Segment {
     pub(crate) live: u64,
     /// Events and keys that are still needed. Counted apart from bytes, because a file without any is removed unread.
     pub(crate) held: u64,
+    /// Events in it, finished or not.
+    pub(crate) events: u64,
+    /// When the latest of them was accepted; 0 without any.
+    pub(crate) latest_ms: i64,
+}
+
+impl Segment {
+    /// Bytes that cleaning it would free.
+    fn garbage(&self) -> u64 {
+        self.length.saturating_sub(self.overhead + self.live)
+    }
 }
 
 /// All files.
@@ -67,6 +78,14 @@ impl Segments {
         }
     }
 
+    /// One more event is in a file, whether it is needed or not.
+    pub(crate) fn count_event(&mut self, id: u32, accepted_ms: i64) {
+        if let Some(segment) = self.get_mut(id) {
+            segment.events += 1;
+            segment.latest_ms = segment.latest_ms.max(accepted_ms);
+        }
+    }
+
     /// One more event or key of a file is needed.
     pub(crate) fn hold(&mut self, id: u32, bytes: u64) {
         if let Some(segment) = self.get_mut(id) {
@@ -100,6 +119,21 @@ impl Segments {
 
     /// Bytes that cleaning all files would free.
     pub(crate) fn garbage(&self) -> u64 {
-        self.list.iter().map(|segment| segment.length.saturating_sub(segment.overhead + segment.live)).sum()
+        self.list.iter().map(Segment::garbage).sum()
+    }
+
+    /// The same for files whose events were all accepted until then, up to the first that has later ones: files go in order.
+    pub(crate) fn garbage_until(&self, until_ms: i64) -> u64 {
+        self.list.iter().take_while(|segment| segment.latest_ms <= until_ms).map(Segment::garbage).sum()
+    }
+
+    /// The same for files with events that were accepted after that.
+    pub(crate) fn garbage_after(&self, until_ms: i64) -> u64 {
+        self.list.iter().filter(|segment| segment.latest_ms > until_ms).map(Segment::garbage).sum()
+    }
+
+    /// Events in all files, finished or not.
+    pub(crate) fn events(&self) -> u64 {
+        self.list.iter().map(|segment| segment.events).sum()
     }
 }

@@ -8,12 +8,12 @@ use std::io;
 use std::sync::Arc;
 
 use super::{Store, change};
-use crate::Error;
 use crate::batch::Batch;
 use crate::format::blob;
 use crate::format::record::Record;
 use crate::log::{ReadError, SegmentReader};
 use crate::state::{Segment, State};
+use crate::{Error, NewEvent};
 
 /// A step ends after copying this much,
 const COPY_BYTES: u64 = 256 << 10;
@@ -29,18 +29,25 @@ pub(super) struct Cleaner {
     reader: SegmentReader,
 }
 
+/// Garbage that is worth copying what is needed, as long as space is not short.
+fn worthwhile(live: u64, segment_bytes: u64) -> u64 {
+    (live / 2).max(2 * segment_bytes)
+}
+
 impl State {
     /// Whether enough is garbage that copying the rest is worth it. Normally a third of all: each byte is then copied twice
-    /// at most for each byte that is freed. When space runs short, less will do.
+    /// at most for each byte that is freed. When space runs short, less will do. Finished events that are kept are garbage
+    /// only once they have to give way.
     fn is_cleaning_worth_it(&self, segment_bytes: u64) -> bool {
         let (garbage, live) = (self.segments.garbage(), self.segments.live());
         let is_short = self.failing || self.segments.used() + segment_bytes >= self.limits.most_for_events();
-        garbage > (live / 2).max(2 * segment_bytes) || (is_short && garbage > (live / 16).max(segment_bytes))
+        self.spare_garbage() > worthwhile(live, segment_bytes) || (is_short && garbage > (live / 16).max(segment_bytes))
     }
 
-    /// The oldest segment, if nothing of it is needed. The newest is always needed.
-    fn needless_segment(&self) -> Option<&Segment> {
-        self.segments.oldest().filter(|oldest| oldest.held == 0 && self.segments.len() > 1)
+    /// The oldest segment, if nothing of it is needed or kept. The newest is always needed.
+    fn needless_segment(&self, is_being_cleaned: bool) -> Option<&Segment> {
+        let is_needless = self.segments.len() > 1 && (is_being_cleaned || self.is_oldest_spare());
+        self.segments.oldest().filter(|oldest| oldest.held == 0 && is_needless)
     }
 }
 
@@ -52,16 +59,35 @@ impl Store {
         }
         let state = self.look();
         let can_begin = state.segments.len() > 1 || self.active.is_full();
-        state.needless_segment().is_some() || (can_begin && state.is_cleaning_worth_it(self.active.limit))
+        state.needless_segment(false).is_some() || (can_begin && state.is_cleaning_worth_it(self.active.limit))
     }
 
-    /// Whether the oldest segment is at most half needed and about to be cleaned: space will be there in a moment.
-    pub(crate) fn is_freeing(&self) -> bool {
-        let is_half_needed = {
-            let state = self.look();
-            state.segments.len() > 1 && state.segments.oldest().is_some_and(|oldest| oldest.live <= oldest.length / 2)
+    /// Whether space for events is about to be freed, which finished ones give way for.
+    pub(crate) fn is_freeing_for(&self, batch: &Batch, events: &[NewEvent]) -> bool {
+        let (before, most) = {
+            let mut state = change(&self.state);
+            let before = state.asked;
+            state.asked = self.bytes_for(&state, batch, events).max(before);
+            (before, state.limits.most_for_events())
         };
-        is_half_needed && self.is_cleaning_due()
+        let is_freeing = self.look().asked <= most && self.is_freeing();
+        if !is_freeing {
+            change(&self.state).asked = before;
+        }
+        is_freeing
+    }
+
+    /// Whether cleaning is about to free space: the oldest segment is at most half needed, or so much is garbage that
+    /// others must be.
+    fn is_freeing(&self) -> bool {
+        let frees_much = {
+            let state = self.look();
+            let is_half_needed = |oldest: &Segment| oldest.live <= oldest.length / 2;
+            state.segments.len() > 1
+                && (state.segments.oldest().is_some_and(is_half_needed)
+                    || state.segments.garbage() > worthwhile(state.segments.live(), self.active.limit))
+        };
+        frees_much && self.is_cleaning_due()
     }
 
     /// Takes a step of cleaning, if it is due.
@@ -69,7 +95,9 @@ impl Store {
         if !self.is_cleaning_due() {
             return Ok(());
         }
-        let needless = self.look().needless_segment().cloned();
+        // One that has been copied goes, even if what is finished in it could be kept again by now.
+        let is_copied = self.cleaner.is_some();
+        let needless = self.look().needless_segment(is_copied).cloned();
         if let Some(segment) = needless {
             self.cleaner = None;
             return self.remove_oldest(&segment);

@@ -30,8 +30,6 @@ pub(crate) struct Store {
     state: Arc<RwLock<State>>,
     active: Active,
     cleaner: Option<Cleaner>,
-    /// The latest time that was heard of.
-    now_ms: i64,
     _lock: Box<dyn Lock>,
 }
 
@@ -112,6 +110,13 @@ impl Store {
         state.wanted = self.bytes_for(&state, batch, events).min(state.limits.segment);
     }
 
+    /// Notes that no events wait for space.
+    pub(crate) fn ask_for_nothing(&self) {
+        if self.look().asked > 0 {
+            change(&self.state).asked = 0;
+        }
+    }
+
     /// Notes that events have found space.
     pub(crate) fn note_accepted(&self) {
         if self.look().wanted > 0 {
@@ -154,7 +159,7 @@ impl Store {
         state.segments.grown(self.active.id, self.active.length, 0);
         for record in records {
             if let Record::Event { accepted_ms, .. } = &record {
-                self.now_ms = self.now_ms.max(*accepted_ms);
+                state.now_ms = state.now_ms.max(*accepted_ms);
             }
             let endpoint = if let Record::Dropped { ordinal } = &record { Some(*ordinal) } else { None };
             let count = state.apply(record, &mut place);
@@ -169,14 +174,14 @@ impl Store {
     fn roll(&mut self) -> io::Result<()> {
         let sealed = self.active.seal()?;
         change(&self.state).segments.grown(self.active.id, self.active.length, sealed);
-        let (snapshot, limit) = {
+        let (snapshot, limit, created_ms) = {
             let state = self.look();
-            (state.snapshot(), state.limits.segment)
+            (state.snapshot(), state.limits.segment, state.now_ms)
         };
         let new = NewSegment {
             id: self.active.id + 1,
             first: self.active.next,
-            created_ms: self.now_ms,
+            created_ms,
             snapshot,
             limit,
             directory: &self.options.directory,
@@ -194,6 +199,12 @@ impl Store {
     }
 }
 
+/// Lets fewer finished events be kept than any journal of a test would have.
+#[cfg(test)]
+pub(crate) fn limit_history(store: &Store, events: u64) {
+    change(&store.state).limits.history_events = events;
+}
+
 /// Says that a segment has begun, with nothing in it but its snapshot.
 fn begin_segment(state: &mut State, active: &Active) {
     state.snapshot_bytes = active.length;
@@ -207,5 +218,7 @@ fn begin_segment(state: &mut State, active: &Active) {
         overhead: active.length,
         live: 0,
         held: 0,
+        events: 0,
+        latest_ms: 0,
     });
 }

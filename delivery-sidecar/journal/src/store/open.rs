@@ -41,7 +41,7 @@ impl Store {
         state.settle(now_ms);
         let recovered = Recovered { endpoints: state.all_endpoints(), pending: state.all_pending(), cut };
         let state = Arc::new(RwLock::new(state));
-        Ok((Self { filesystem, options, state, active, cleaner: None, now_ms, _lock: lock }, recovered))
+        Ok((Self { filesystem, options, state, active, cleaner: None, _lock: lock }, recovered))
     }
 }
 

@@ -172,6 +172,8 @@ impl<'a> Recovery<'a> {
             overhead: reader.position().0,
             live: 0,
             held: 0,
+            events: 0,
+            latest_ms: 0,
         });
         Ok((reader, group))
     }

@@ -14,8 +14,11 @@ const RECORD_LETTERS: usize = 4096;
 impl Store {
     /// Forgets and removes what has had its time.
     pub(crate) fn tidy(&mut self, now_ms: i64) -> Result<Tidied, Error> {
-        self.now_ms = self.now_ms.max(now_ms);
-        let keys = change(&self.state).forget_expired_keys(now_ms);
+        let keys = {
+            let mut state = change(&self.state);
+            state.now_ms = state.now_ms.max(now_ms);
+            state.forget_expired_keys(now_ms)
+        };
         let too_old: Vec<_> = {
             let state = self.look();
             let before = now_ms.saturating_sub(state.limits.dead_letter_retention_ms);

@@ -5,5 +5,6 @@ mod corruption;
 mod failing;
 mod group_commit;
 mod handle;
+mod history;
 mod model;
 pub(crate) mod support;

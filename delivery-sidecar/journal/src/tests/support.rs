@@ -26,6 +26,7 @@ pub(crate) fn options() -> Options {
             max_bytes_per_endpoint: 1 << 20,
             dead_letter_retention_ms: 60_000,
             dead_letter_max_bytes: 512 << 10,
+            history_retention_ms: 0,
         },
         segment_bytes: 4 << 10,
         max_idempotency_keys: 1000,

@@ -150,6 +150,8 @@ impl<C: Fn(Vec<Committed>)> Writer<C> {
 
     /// Commits what was asked and what is due. Returns those who asked to close.
     fn work(&mut self, requests: VecDeque<Request>, end: bool, now: Instant) -> Vec<Answer<Result<(), Error>>> {
+        // Those that still wait say so again.
+        self.store.ask_for_nothing();
         let mut batch = self.store.begin();
         let mut pending: Vec<Pending> = Vec::new();
         let (mut closing, mut tidying, mut is_due) = (Vec::new(), Vec::new(), end);
@@ -209,7 +211,7 @@ impl<C: Fn(Vec<Committed>)> Writer<C> {
     fn accept(&mut self, batch: &mut Batch, request: Request, pending: &mut Vec<Pending>) {
         let Request::Accept { events, answer } = request else { return };
         if !self.store.fits(batch, &events) {
-            if self.store.is_freeing() && self.cleaning_rests.is_none() {
+            if self.cleaning_rests.is_none() && self.store.is_freeing_for(batch, &events) {
                 self.parked.push_back(Request::Accept { events, answer });
             } else {
                 self.store.note_refused(batch, &events);
