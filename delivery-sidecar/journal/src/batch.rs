@@ -2,6 +2,8 @@
 //!
 //! Nothing is changed by deciding. Whatever an answer says holds only if the commit is written.
 
+mod again;
+
 use std::collections::{HashMap, HashSet};
 
 use bytes::Bytes;
@@ -11,13 +13,12 @@ use crate::format::blob;
 use crate::format::frame::Frame;
 use crate::format::record::{MESSAGE_BYTES, REASON_BYTES, Record};
 use crate::state::{Event, Known, State};
-use crate::{Accepted, Committed, Failure, IdempotencyKey, NewEvent, Ordinal, Outcome, OutcomeKind, Redelivered, Seq};
+use crate::{Accepted, Committed, Failure, IdempotencyKey, NewEvent, Ordinal, Outcome, OutcomeKind, Seq};
 
 /// Bytes that an event takes beside its payload, at most, without deliveries.
 const EVENT_BYTES: u64 = 100;
 /// Bytes that a delivery takes in an event's record and blob, at most.
 const DELIVERY_BYTES: u64 = 10;
-
 /// Records that will be synced together.
 #[derive(Debug)]
 pub(crate) struct Batch {
@@ -31,8 +32,10 @@ pub(crate) struct Batch {
     dropped: HashSet<Ordinal>,
     /// Attempts of deliveries that have an outcome here; `None` when it was their last.
     attempts: HashMap<(Seq, Ordinal), Option<u32>>,
-    /// Events of deliveries that succeeded here, and may be gone with them.
-    finished: HashSet<Seq>,
+    /// Events that have outcomes here, and may be gone with them.
+    ended: HashSet<Seq>,
+    /// Deliveries of events that are made pending again here.
+    again: HashMap<Seq, Vec<Ordinal>>,
 }
 
 impl Batch {
@@ -47,7 +50,8 @@ impl Batch {
             assigned: HashMap::new(),
             dropped: HashSet::new(),
             attempts: HashMap::new(),
-            finished: HashSet::new(),
+            ended: HashSet::new(),
+            again: HashMap::new(),
         }
     }
 
@@ -120,9 +124,7 @@ impl Batch {
             OutcomeKind::DeadLettered { .. } => (None, outcome.attempts > before),
         };
         self.attempts.insert(delivery, attempts);
-        if matches!(outcome.kind, OutcomeKind::Succeeded { .. }) {
-            self.finished.insert(outcome.seq);
-        }
+        self.ended.insert(outcome.seq);
         let mut outcome = outcome.clone();
         match &mut outcome.kind {
             OutcomeKind::Succeeded { .. } => {}
@@ -159,31 +161,6 @@ impl Batch {
         if self.is_known(state, ordinal) {
             self.push(Record::Memo { ordinal, memo });
         }
-    }
-
-    /// Makes finished deliveries to an endpoint pending again, as far as their events are still there. Those that are pending
-    /// stay as they are, and are left out of what is returned.
-    pub(crate) fn redeliver(&mut self, state: &State, endpoint: Ordinal, events: Vec<Seq>) -> Vec<Redelivered> {
-        let mut redelivered = Vec::new();
-        if !self.is_known(state, endpoint) {
-            return redelivered;
-        }
-        for seq in events {
-            let Some(event) = state.events.get(seq) else { continue };
-            let is_pending = match self.attempts.get(&(seq, endpoint)) {
-                Some(attempts) => attempts.is_some(),
-                None => event.deliveries.get(endpoint).is_some_and(|delivery| !delivery.is_dead()),
-            };
-            if !is_pending && !self.finished.contains(&seq) {
-                self.attempts.insert((seq, endpoint), Some(0));
-                redelivered.push(Redelivered { seq, accepted_ms: event.accepted_ms });
-            }
-        }
-        if !redelivered.is_empty() {
-            let deliveries = redelivered.iter().map(|delivery| (delivery.seq, endpoint)).collect();
-            self.push(Record::Redelivered { deliveries });
-        }
-        redelivered
     }
 
     /// Copies an event as it stands. An empty blob says that it was found damaged.

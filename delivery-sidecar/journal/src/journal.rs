@@ -1,11 +1,14 @@
 //! The handle: what others call.
 
+mod again;
+
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, RwLock};
 use std::thread;
 
+pub use again::REDELIVER_EVENTS;
 use bytes::Bytes;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, oneshot};
 
 use crate::filesystem::Filesystem;
 use crate::format::blob;
@@ -15,15 +18,13 @@ use crate::store::{Store, look};
 use crate::writer::{Answer, Closed, Outcomes, Request, WaitingOutcome, Writer};
 use crate::{
     Accepted, Committed, DeadLetter, EndpointStats, Error, NewEvent, Options, Ordinal, Outcome, Overflow, Recovered,
-    Redelivered, Seq, Space, Stored, Tidied, Usage,
+    Seq, Space, Stored, Tidied, Usage,
 };
 
 /// Most bytes of one event's payload.
 pub const PAYLOAD_BYTES: usize = 16 << 20;
 /// Most bytes of what the engine remembers about an endpoint.
 pub const MEMO_BYTES: usize = 1 << 10;
-/// Most deliveries that are made pending again at once.
-pub const REDELIVER_EVENTS: usize = 1024;
 
 /// Most bytes of one endpoint's UID.
 const UID_BYTES: usize = 256;
@@ -51,6 +52,8 @@ struct Inner {
     events: Arc<Semaphore>,
     outcomes: Arc<Semaphore>,
     others: Arc<Semaphore>,
+    /// Held by the one that looks for finished events.
+    history: Arc<Mutex<()>>,
 }
 
 impl Journal {
@@ -93,6 +96,7 @@ impl Journal {
             events: Arc::new(Semaphore::new(QUEUE_BYTES / PLACE_BYTES)),
             outcomes: Arc::new(Semaphore::new(QUEUE_OUTCOMES)),
             others: Arc::new(Semaphore::new(QUEUE_REQUESTS)),
+            history: Arc::default(),
         };
         Ok((Self { inner: Arc::new(inner) }, writer, recovered))
     }
@@ -138,20 +142,6 @@ impl Journal {
     pub async fn flush(&self) -> Result<(), Error> {
         let place = self.place(&self.inner.others, 1).await?;
         self.ask(place, |answer| Request::Flush { answer }).await?
-    }
-
-    /// Makes finished deliveries of an endpoint pending again, with no attempts, and returns them once that is synced: dead
-    /// letters, and other events that are still kept for some endpoint, whether they were for this one or not. Those
-    /// that are pending already, and events that are gone, are left out. At most [`REDELIVER_EVENTS`] at once.
-    ///
-    /// # Errors
-    /// [`Error::Size`] for too many, [`Error::Full`] and [`Error::Io`] when the disk fails: nothing is redelivered.
-    pub async fn redeliver(&self, endpoint: Ordinal, events: Vec<Seq>) -> Result<Vec<Redelivered>, Error> {
-        if events.len() > REDELIVER_EVENTS {
-            return Err(Error::Size { what: "a list of events", found: events.len(), allowed: "1024 of them" });
-        }
-        let place = self.place(&self.inner.others, 1).await?;
-        self.ask(place, |answer| Request::Redeliver { endpoint, events, answer }).await?
     }
 
     /// The number of the endpoint with this UID. A new one is synced before this returns.

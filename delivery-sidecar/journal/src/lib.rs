@@ -5,6 +5,7 @@ mod delivery;
 pub mod filesystem;
 mod format;
 mod halves;
+mod history;
 mod journal;
 mod limits;
 mod log;
@@ -19,6 +20,7 @@ mod writer;
 mod tests;
 
 pub use filesystem::{Disk, Filesystem};
+pub use history::{History, Kept, Wanted};
 pub use journal::{Journal, MEMO_BYTES, PAYLOAD_BYTES, REDELIVER_EVENTS};
 pub use types::{
     Accepted, Committed, Cut, DeadLetter, EndpointRecord, EndpointStats, Error, Failure, IdempotencyKey, LastFailure,

@@ -20,7 +20,7 @@ use super::{
     intake::Intake,
     memory::Memory,
     open::{self, Opened},
-    replay::{self, Progress, Replay},
+    replay::{Progress, Replay, Replayer},
 };
 use crate::{
     admin::{Latch, Readiness},
@@ -78,6 +78,7 @@ pub struct Delivery {
     ingest_trigger: Trigger,
     ingest: JoinHandle<usize>,
     engine: mpsc::UnboundedSender<Message>,
+    replayer: Replayer,
     engine_task: JoinHandle<usize>,
     /// `None` once it has ended because no configuration follows.
     configurator: Option<JoinHandle<()>>,
@@ -167,6 +168,8 @@ impl Delivery {
         });
         let limits = serve::Limits { grace: INGEST_GRACE, ..serve::Limits::default() };
         let ingest = tokio::spawn(serve::serve(listener, router, limits, stop_ingest));
+        let snapshot = Arc::clone(&in_force.snapshot);
+        let replayer = Replayer { journal: journal.clone(), engine: outbox.clone(), snapshot };
         let configurator = tokio::spawn(configurator.follow(configurations, in_force, outbox.clone()));
         running.set();
         Ok(Some(Self {
@@ -176,6 +179,7 @@ impl Delivery {
             ingest_trigger,
             ingest,
             engine: outbox,
+            replayer,
             engine_task,
             configurator: Some(configurator),
             reporter_trigger,
@@ -194,10 +198,10 @@ impl Delivery {
         self.engine.send(Message::IsDrained(answer)).is_ok() && drained.await.unwrap_or(false)
     }
 
-    /// Begins to send dead letters of an endpoint again. Returns how far it is; it goes on if nobody looks.
+    /// Begins to send events of an endpoint again. Returns how far it is; it goes on if nobody looks.
     pub fn replay(&self, replay: Replay) -> watch::Receiver<Progress> {
         let (progress, receiver) = watch::channel(Progress::default());
-        tokio::spawn(replay::run(replay, self.journal.clone(), self.engine.clone(), progress));
+        tokio::spawn(self.replayer.clone().run(replay, progress));
         receiver
     }
 
@@ -206,7 +210,7 @@ impl Delivery {
     /// # Errors
     /// When the journal cannot be written: nothing is sent then.
     pub async fn redeliver(&self, endpoint: Ordinal, event: Seq) -> Result<bool, journal::Error> {
-        Ok(replay::redeliver(&self.journal, &self.engine, endpoint, vec![event]).await? > 0)
+        self.replayer.redeliver(endpoint, event).await
     }
 
     /// Ends when a part of it has ended by itself, which only a defect makes it do.

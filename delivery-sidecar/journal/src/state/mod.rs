@@ -97,6 +97,12 @@ impl State {
         Some(self.events.get(seq)?.accepted_ms)
     }
 
+    /// Bytes of events that may become pending for an endpoint before that is too much.
+    pub(crate) fn room(&self, ordinal: Ordinal) -> u64 {
+        let pending = self.endpoints.get(ordinal).map_or(0, |endpoint| endpoint.pending_bytes);
+        self.limits.per_endpoint.saturating_sub(pending)
+    }
+
     /// Endpoints with too much pending, and the deliveries that are too much: at most `most`, the oldest.
     pub(crate) fn overflowing(&self, most: usize) -> Vec<Overflow> {
         let mut left = most;

@@ -62,6 +62,10 @@ impl Segments {
         self.list.front()
     }
 
+    pub(crate) fn newest(&self) -> Option<&Segment> {
+        self.list.back()
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.list.len()
     }

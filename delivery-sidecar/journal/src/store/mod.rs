@@ -19,7 +19,7 @@ use crate::format::record::Record;
 use crate::limits::Limits;
 use crate::log::{Active, NewSegment};
 use crate::state::{Place, Segment, State};
-use crate::{Committed, Error, NewEvent, Options, Ordinal, Space};
+use crate::{Committed, Error, Kept, NewEvent, Options, Ordinal, Space};
 
 /// How much a probe writes: enough that a disk with room for it has room for some work.
 const PROBE_BYTES: usize = 64 << 10;
@@ -92,9 +92,20 @@ impl Store {
         wanted == 0 || state.segments.used() + wanted <= state.limits.most_for_events()
     }
 
+    /// Whether kept events fit that are to be pending again.
+    pub(crate) fn fits_again(&self, batch: &Batch, events: &[Kept]) -> bool {
+        let state = self.look();
+        let wanted = self.bytes_with(&state, batch, Batch::bytes_of_kept(events));
+        state.segments.used() + wanted <= state.limits.most_for_events()
+    }
+
     /// How much the files would grow by these events, at most, with what is in the commit already.
     fn bytes_for(&self, state: &State, batch: &Batch, events: &[NewEvent]) -> u64 {
-        match batch.bytes_of(state, events) {
+        self.bytes_with(state, batch, batch.bytes_of(state, events))
+    }
+
+    fn bytes_with(&self, state: &State, batch: &Batch, more: u64) -> u64 {
+        match more {
             0 => 0,
             more if self.active.is_full() => {
                 self.active.bytes_to_seal() + state.snapshot_bytes + batch.frame.length() + more

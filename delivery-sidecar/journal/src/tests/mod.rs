@@ -7,4 +7,5 @@ mod group_commit;
 mod handle;
 mod history;
 mod model;
+mod replay;
 pub(crate) mod support;

@@ -182,6 +182,16 @@ impl<C: Fn(Vec<Committed>)> Writer<C> {
                         answer.give(written.map(|_| redelivered).map_err(Clone::clone));
                     }));
                 }
+                Request::Restore { endpoint, events, answer } => {
+                    if !self.store.fits_again(&batch, &events) {
+                        answer.give(Err(Error::Full));
+                        continue;
+                    }
+                    let restored = batch.restore(&self.store.look(), endpoint, events);
+                    pending.push(Box::new(move |written| {
+                        answer.give(written.map(|_| restored).map_err(Clone::clone));
+                    }));
+                }
                 Request::Flush { answer } => {
                     pending.push(Box::new(move |written| answer.give(written.map(|_| ()).map_err(Clone::clone))));
                 }

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
-use crate::{Accepted, Error, NewEvent, Ordinal, Redelivered, Seq, Space, Tidied};
+use crate::{Accepted, Error, Kept, NewEvent, Ordinal, Redelivered, Seq, Space, Tidied};
 
 /// One thing that is asked. `Outcomes`: some wait in [`super::Outcomes`].
 pub(crate) enum Request {
@@ -15,6 +15,7 @@ pub(crate) enum Request {
     Flush { answer: Answer<Result<(), Error>> },
     Space { space: Space, answer: Answer<()> },
     Redeliver { endpoint: Ordinal, events: Vec<Seq>, answer: Answer<Result<Vec<Redelivered>, Error>> },
+    Restore { endpoint: Ordinal, events: Vec<Kept>, answer: Answer<Result<Vec<Redelivered>, Error>> },
     Tidy { now_ms: i64, answer: Answer<Tidied> },
     Close { answer: Answer<Result<(), Error>> },
 }

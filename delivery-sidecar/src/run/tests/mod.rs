@@ -2,6 +2,7 @@
 
 mod documented;
 mod edits;
+mod replay;
 mod restart;
 mod space;
 mod stories;

@@ -4,14 +4,16 @@
 mod reference;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use proptest::prelude::*;
+use tokio::sync::Mutex;
 
 use super::support::{NOW, failure, open_store, payload, with_space};
 use crate::store::Store;
 use crate::testing::{Crash, FakeDisk, Fault};
-use crate::{IdempotencyKey, NewEvent, Options, Ordinal, Outcome, OutcomeKind};
+use crate::{Error, History, IdempotencyKey, Kept, NewEvent, Options, Ordinal, Outcome, OutcomeKind, Seq, Wanted};
 use reference::Model;
 
 #[derive(Clone, Debug)]
@@ -22,6 +24,7 @@ enum Step {
     Drop { pick: usize },
     Remember { pick: usize, memo: u8 },
     Redeliver { pick: usize, endpoint: usize },
+    Restore { pick: usize, endpoint: usize },
 }
 
 #[derive(Clone, Debug)]
@@ -46,6 +49,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => any::<usize>().prop_map(|pick| Step::Drop { pick }),
         1 => (any::<usize>(), any::<u8>()).prop_map(|(pick, memo)| Step::Remember { pick, memo }),
         2 => any::<(usize, usize)>().prop_map(|(pick, endpoint)| Step::Redeliver { pick, endpoint }),
+        2 => any::<(usize, usize)>().prop_map(|(pick, endpoint)| Step::Restore { pick, endpoint }),
     ]
 }
 
@@ -89,6 +93,8 @@ struct Test {
     failed: Vec<Model>,
     now_ms: i64,
     options: Options,
+    /// All that was ever to be accepted: what is found in the files must be one of them.
+    accepted: Vec<(Bytes, i64, u16)>,
 }
 
 impl Test {
@@ -98,7 +104,7 @@ impl Test {
         // Finished events are kept in every other journal; the model does not know of them.
         let options = with_space(|space| space.history_retention_ms = if seed.is_multiple_of(2) { 20_000 } else { 0 });
         let store = Some(open_store(&disk, options.clone()).unwrap().0);
-        Self { disk, store, model, failed: Vec::new(), now_ms: NOW, options }
+        Self { disk, store, model, failed: Vec::new(), now_ms: NOW, options, accepted: Vec::new() }
     }
 
     fn store(&mut self) -> &mut Store {
@@ -138,6 +144,7 @@ impl Test {
                 Step::Accept { .. } => {
                     let event = new_event(&model, step, now_ms).unwrap();
                     if store.fits(&batch, std::slice::from_ref(&event)) {
+                        self.accepted.push((event.payload.clone(), event.accepted_ms, event.group));
                         let expected = model.accept(&event);
                         assert_eq!(batch.accept(&store.look(), vec![event]), [expected]);
                     }
@@ -169,6 +176,22 @@ impl Test {
                     let expected = model.redeliver(seq, endpoint);
                     let redelivered = batch.redeliver(&store.look(), endpoint, vec![seq]);
                     assert_eq!(redelivered.len(), usize::from(expected));
+                }
+                Step::Restore { pick, endpoint } => {
+                    let Some(endpoint) = model.pick_endpoint(*endpoint) else { continue };
+                    let seq = 1 + *pick as u64 % self.model.next_seq;
+                    if finished.contains(&seq) || self.model.events.get(&seq) != model.events.get(&seq) {
+                        continue;
+                    }
+                    // The disk may have crashed.
+                    let Ok(found) = find(store, endpoint, seq) else { continue };
+                    assert!(found.is_some() || !self.model.events.contains_key(&seq));
+                    let Some(kept) = found else { continue };
+                    let stored = kept.stored.clone();
+                    assert!(self.accepted.contains(&(stored.payload.clone(), stored.accepted_ms, kept.group)));
+                    let expected = model.restore(&kept, endpoint);
+                    let restored = batch.restore(&store.look(), endpoint, vec![kept]);
+                    assert_eq!(restored.len(), usize::from(expected));
                 }
                 Step::Assign { uid } => {
                     let uid = format!("uid-{uid}");
@@ -250,6 +273,19 @@ impl Test {
         assert_eq!(found, self.model.clone().at(now_ms));
         check_accounts(self.store());
     }
+}
+
+/// The event of that number, if it is kept.
+fn find(store: &Store, endpoint: Ordinal, only: Seq) -> Result<Option<Kept>, Error> {
+    let wanted = Wanted { endpoint, given: None, since_ms: None, until_ms: None, only: Some(only) };
+    let turn = Arc::new(Mutex::new(())).try_lock_owned().expect("nobody has it");
+    let mut history = History::new(Arc::clone(store.state()), wanted, turn);
+    while let Some(found) = history.step()? {
+        if let Some(kept) = found.into_iter().next() {
+            return Ok(Some(kept));
+        }
+    }
+    Ok(None)
 }
 
 /// What is counted as it changes is what would be counted from scratch.

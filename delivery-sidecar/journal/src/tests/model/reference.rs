@@ -7,7 +7,9 @@ use bytes::Bytes;
 use crate::delivery::Standing;
 use crate::state::stats;
 use crate::store::Store;
-use crate::{Accepted, EndpointStats, IdempotencyKey, NewEvent, Options, Ordinal, Outcome, OutcomeKind, Seq};
+use crate::{
+    Accepted, EndpointStats, IdempotencyKey, Kept, NewEvent, Options, Ordinal, Outcome, OutcomeKind, Seq, Stored,
+};
 
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct ModelEvent {
@@ -111,6 +113,27 @@ impl Model {
         let Some(event) = self.events.get_mut(&seq) else { return false };
         if matches!(event.deliveries.get(&ordinal), Some((_, Standing::Pending { .. }))) {
             return false;
+        }
+        event.deliveries.insert(ordinal, (0, Standing::Pending { due_ms: 0 }));
+        event.again.insert(ordinal)
+    }
+
+    pub(super) fn restore(&mut self, kept: &Kept, ordinal: Ordinal) -> bool {
+        let Stored { accepted_ms, deliveries: all, payload } = kept.stored.clone();
+        let event = self.events.entry(kept.seq).or_insert_with(|| ModelEvent {
+            payload,
+            accepted_ms,
+            group: kept.group,
+            all: all.clone(),
+            deliveries: BTreeMap::new(),
+            again: BTreeSet::new(),
+        });
+        assert_eq!(event.all, all);
+        if matches!(event.deliveries.get(&ordinal), Some((_, Standing::Pending { .. }))) {
+            return false;
+        }
+        if let Err(at) = event.all.binary_search(&ordinal) {
+            event.all.insert(at, ordinal);
         }
         event.deliveries.insert(ordinal, (0, Standing::Pending { due_ms: 0 }));
         event.again.insert(ordinal)
