@@ -8,6 +8,7 @@
 mod seq_set;
 
 use std::sync::{Arc, RwLock};
+use std::vec;
 
 use bytes::Bytes;
 use tokio::sync::OwnedMutexGuard;
@@ -66,6 +67,8 @@ pub struct History {
     given: SeqSet,
     copies: Copies,
     current: Option<(Segment, SegmentReader)>,
+    /// What is left of the last commit that was read.
+    ahead: vec::IntoIter<(Record, u32)>,
     _turn: OwnedMutexGuard<()>,
 }
 
@@ -85,6 +88,7 @@ impl History {
             given: SeqSet::default(),
             copies: Copies::default(),
             current: None,
+            ahead: Vec::new().into_iter(),
             _turn: turn,
         }
     }
@@ -145,10 +149,8 @@ impl History {
         self.surveyed += 1;
         let Some((segment, mut reader)) = self.open(id)? else { return Ok(()) };
         let endpoint = self.wanted.endpoint;
-        while let Some(Group { records, data_offset: mut offset, .. }) = next(&segment, &mut reader)? {
-            for record in records {
-                let here = offset;
-                offset += record.blob().map_or(0, |(_, length)| length);
+        while let Some(group) = next(&segment, &mut reader)? {
+            for (record, here) in placed(group) {
                 match &record {
                     Record::Event { seq, deliveries, .. } => {
                         self.copies.add(*seq);
@@ -181,36 +183,48 @@ impl History {
     /// Reads what is wanted of the current segment, a step's worth.
     fn find(&mut self) -> Result<Vec<Kept>, Error> {
         let mut found = Vec::new();
-        let mut bytes = 0;
-        for _ in 0..STEP_COMMITS {
-            if bytes >= STEP_BYTES || found.len() >= STEP_EVENTS {
-                break;
-            }
+        let (mut bytes, mut commits) = (0, 0);
+        while bytes < STEP_BYTES && found.len() < STEP_EVENTS {
             let Some((segment, reader)) = &mut self.current else { break };
-            let Some(Group { records, data_offset: mut offset, .. }) = next(segment, reader)? else {
-                self.current = None;
-                self.next += 1;
-                break;
+            let Some((record, here)) = self.ahead.next() else {
+                commits += 1;
+                if commits > STEP_COMMITS {
+                    break;
+                }
+                if let Some(group) = next(segment, reader)? {
+                    self.ahead = placed(group);
+                } else {
+                    self.current = None;
+                    self.next += 1;
+                }
+                continue;
             };
-            for record in records {
-                let here = offset;
-                offset += record.blob().map_or(0, |(_, length)| length);
-                let (Record::Event { seq, accepted_ms, blob, group, .. }
-                | Record::Moved { seq, accepted_ms, blob, group, .. }) = record
-                else {
-                    continue;
-                };
-                if blob == 0 || !self.copies.pass(seq) || !is_wanted(&self.wanted, &self.given, seq, accepted_ms) {
-                    continue;
-                }
-                bytes += blob as usize;
-                if let Some((deliveries, payload)) = read(segment, seq, here, blob)? {
-                    found.push(Kept { seq, group, stored: Stored { accepted_ms, deliveries, payload } });
-                }
+            let (Record::Event { seq, accepted_ms, blob, group, .. }
+            | Record::Moved { seq, accepted_ms, blob, group, .. }) = record
+            else {
+                continue;
+            };
+            if blob == 0 || !self.copies.pass(seq) || !is_wanted(&self.wanted, &self.given, seq, accepted_ms) {
+                continue;
+            }
+            bytes += blob as usize;
+            if let Some((deliveries, payload)) = read(segment, seq, here, blob)? {
+                found.push(Kept { seq, group, stored: Stored { accepted_ms, deliveries, payload } });
             }
         }
         Ok(found)
     }
+}
+
+/// Records of a commit, and where the blob of each is that has one.
+fn placed(group: Group) -> vec::IntoIter<(Record, u32)> {
+    let mut offset = group.data_offset;
+    let placed = group.records.into_iter().map(|record| {
+        let here = offset;
+        offset += record.blob().map_or(0, |(_, length)| length);
+        (record, here)
+    });
+    placed.collect::<Vec<_>>().into_iter()
 }
 
 fn is_wanted(wanted: &Wanted, given: &SeqSet, seq: Seq, accepted_ms: i64) -> bool {

@@ -13,10 +13,10 @@ impl State {
         }
     }
 
-    /// Whether finished events give way to others: the files are large, the disk is full or fails, or they are too many.
+    /// Whether finished events give way to others: the files are large, the disk is full, or they are too many.
     pub(crate) fn history_gives_way(&self) -> bool {
         let finished = self.segments.events().saturating_sub(self.events.len() as u64);
-        self.failing
+        self.is_disk_full()
             || self.segments.used() + self.asked > self.limits.most_with_history()
             || finished > self.limits.history_events
     }

@@ -77,6 +77,11 @@ impl State {
         }
     }
 
+    /// The last write found no space. A disk that fails otherwise does not get better by freeing some.
+    pub(crate) fn is_disk_full(&self) -> bool {
+        self.failing && !self.broken
+    }
+
     pub(crate) fn usage(&self) -> Usage {
         let (used, most) = (self.segments.used(), self.limits.most_for_events());
         Usage {

@@ -40,7 +40,7 @@ impl State {
     /// only once they have to give way.
     fn is_cleaning_worth_it(&self, segment_bytes: u64) -> bool {
         let (garbage, live) = (self.segments.garbage(), self.segments.live());
-        let is_short = self.failing || self.segments.used() + segment_bytes >= self.limits.most_for_events();
+        let is_short = self.is_disk_full() || self.segments.used() + segment_bytes >= self.limits.most_for_events();
         self.spare_garbage() > worthwhile(live, segment_bytes) || (is_short && garbage > (live / 16).max(segment_bytes))
     }
 

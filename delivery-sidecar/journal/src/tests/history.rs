@@ -1,10 +1,11 @@
 //! Finished events are kept for their time, as long as nothing else needs the space.
 
 use super::support::{
-    NOW, accept, assign, clean, event, journal, keyed, open_store, record, segments, store, succeeded, with_space,
+    NOW, accept, assign, clean, commit, event, journal, keyed, open_store, record, segments, store, succeeded,
+    with_space,
 };
 use crate::store::Store;
-use crate::testing::{Crash, FakeDisk};
+use crate::testing::{Crash, FakeDisk, Fault};
 use crate::{Error, NewEvent, Options, Ordinal};
 
 const RETENTION: i64 = 10_000;
@@ -198,6 +199,19 @@ fn a_full_disk_takes_the_history_first() {
     }
     assert!(disk.used() < 30_000, "{}", disk.used());
     accept(&mut store, at(NOW + 100, endpoint));
+}
+
+#[test]
+fn a_disk_that_fails_otherwise_takes_none_of_the_history() {
+    let disk = FakeDisk::new(1);
+    let mut store = open_store(&disk, keeping()).unwrap().0;
+    let endpoint = assign(&mut store, "a");
+    deliver(&mut store, endpoint, NOW, 100);
+    let before = store.look().usage().history;
+    disk.fail_next(Fault::Sync);
+    assert!(matches!(commit(&mut store, |batch, state| batch.ordinal(state, "b")), Err(Error::Io(_))));
+    assert!(!store.is_cleaning_due());
+    assert_eq!(store.look().usage().history, before);
 }
 
 #[test]

@@ -200,6 +200,20 @@ fn files_that_go_meanwhile_are_not_looked_at_and_the_rest_is_found() {
 }
 
 #[tokio::test]
+async fn a_large_commit_takes_many_steps() {
+    let disk = FakeDisk::new(1);
+    let journal = journal(&disk, keeping());
+    let a = journal.ordinal("a").await.unwrap();
+    journal.accept((0..3_000).map(|_| event(1, &[])).collect()).await.unwrap();
+    let mut history = journal.history(missed_by(a)).await;
+    while let Some(found) = history.step().unwrap() {
+        assert!(found.len() <= crate::REDELIVER_EVENTS);
+        journal.restore(&history, found).await.unwrap();
+    }
+    assert_eq!(journal.pending(a), 3_000);
+}
+
+#[tokio::test]
 async fn one_looks_at_a_time() {
     let disk = FakeDisk::new(1);
     let journal = journal(&disk, keeping());
