@@ -138,4 +138,20 @@ pub mod healthy {
     pub const SUSPENDED: &str = "Suspended";
     /// `enabled` is false. Unknown.
     pub const DISABLED: &str = "Disabled";
+
+    /// All that an attempt can fail with.
+    pub const FAILURES: [&str; 12] = [
+        DNS_ERROR,
+        CONNECT_ERROR,
+        TLS_ERROR,
+        TIMEOUT,
+        CLIENT_ERROR,
+        SERVER_ERROR,
+        AUTH_ERROR,
+        RATE_LIMITED,
+        GONE,
+        REDIRECTED,
+        BLOCKED_ADDRESS,
+        RENDER_ERROR,
+    ];
 }

@@ -19,21 +19,6 @@ const QUIET_MS: i64 = 60_000;
 /// Characters of a message from the outside that are shown.
 const MAX_MESSAGE_CHARS: usize = 256;
 
-/// All reasons of `Healthy` that an attempt can fail with.
-const FAILURES: [&str; 12] = [
-    healthy::DNS_ERROR,
-    healthy::CONNECT_ERROR,
-    healthy::TLS_ERROR,
-    healthy::TIMEOUT,
-    healthy::CLIENT_ERROR,
-    healthy::SERVER_ERROR,
-    healthy::AUTH_ERROR,
-    healthy::RATE_LIMITED,
-    healthy::GONE,
-    healthy::REDIRECTED,
-    healthy::BLOCKED_ADDRESS,
-    healthy::RENDER_ERROR,
-];
 /// The other reasons of `Healthy`.
 const STATES: [&str; 5] =
     [healthy::DELIVERING, healthy::NO_TRAFFIC, healthy::SUSPENDED, healthy::DISABLED, healthy::EXHAUSTED];
@@ -157,7 +142,7 @@ fn tolerated(stats: &EndpointStats, last_failure_ms: i64) -> u64 {
 /// The reason of a failure, from the closed set. One that this build does not know, as a journal written by a newer
 /// build may have, becomes what its HTTP status says.
 pub fn reason(failure: &Failure) -> &'static str {
-    if let Some(known) = FAILURES.iter().find(|known| **known == failure.reason) {
+    if let Some(known) = healthy::FAILURES.iter().find(|known| **known == failure.reason) {
         return known;
     }
     match failure.status {
@@ -169,7 +154,7 @@ pub fn reason(failure: &Failure) -> &'static str {
 
 /// A reason that is in the cluster, if it is of the closed set.
 pub(super) fn known_reason(text: &str) -> Option<&'static str> {
-    FAILURES.iter().chain(&STATES).find(|known| **known == text).copied()
+    healthy::FAILURES.iter().chain(&STATES).find(|known| **known == text).copied()
 }
 
 /// Explains a verdict. Holds no counts and no times: those are displayed beside it, and would make every attempt
@@ -321,7 +306,7 @@ mod tests {
     #[test]
     fn every_reason_stays_in_the_closed_set() {
         let failure = |reason: &str, status| Failure { status, reason: reason.into(), message: String::new() };
-        for known in FAILURES {
+        for known in healthy::FAILURES {
             assert_eq!(reason(&failure(known, None)), known);
         }
         assert_eq!(reason(&failure("QuantumError", Some(502))), "ServerError");

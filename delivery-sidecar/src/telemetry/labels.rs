@@ -129,25 +129,9 @@ pub const SUCCEEDED: &str = "Succeeded";
 /// The label of an attempt whose reason is not one of the known ones.
 pub const OTHER: &str = "Other";
 
-/// Every way for an attempt to fail.
-pub const FAILURE_REASONS: &[&str] = &[
-    healthy::DNS_ERROR,
-    healthy::CONNECT_ERROR,
-    healthy::TLS_ERROR,
-    healthy::TIMEOUT,
-    healthy::CLIENT_ERROR,
-    healthy::SERVER_ERROR,
-    healthy::AUTH_ERROR,
-    healthy::RATE_LIMITED,
-    healthy::GONE,
-    healthy::REDIRECTED,
-    healthy::BLOCKED_ADDRESS,
-    healthy::RENDER_ERROR,
-];
-
-/// The label for a failure's reason: itself when it is one of [`FAILURE_REASONS`], else [`OTHER`].
+/// The label for a failure's reason: itself when it is one of [`healthy::FAILURES`], else [`OTHER`].
 pub fn failure_reason(reason: &str) -> &'static str {
-    FAILURE_REASONS.iter().copied().find(|known| *known == reason).unwrap_or(OTHER)
+    healthy::FAILURES.iter().copied().find(|known| *known == reason).unwrap_or(OTHER)
 }
 
 /// `result`, of one of several sets.

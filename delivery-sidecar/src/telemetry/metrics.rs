@@ -5,6 +5,7 @@ use std::{
     sync::{Arc, atomic::AtomicU64},
 };
 
+use posthaste_crds::conditions::healthy;
 use posthaste_journal::{Removed, Usage};
 use prometheus_client::{
     encoding::text,
@@ -13,8 +14,8 @@ use prometheus_client::{
 };
 
 use super::labels::{
-    ByProblem, ByReason, ByResult, ByState, ByStatus, EventResult, FAILURE_REASONS, FinalState, LoadResult, OTHER,
-    RemovalReason, ReviewResult, SUCCEEDED, StatusClass,
+    ByProblem, ByReason, ByResult, ByState, ByStatus, EventResult, FinalState, LoadResult, OTHER, RemovalReason,
+    ReviewResult, SUCCEEDED, StatusClass,
 };
 use crate::ingest::problem::Kind;
 
@@ -227,7 +228,7 @@ impl Metrics {
         all(RemovalReason::ALL, |reason| drop(self.dead_letters_removed.get_or_create(&ByReason { reason })));
         all(LoadResult::ALL, |result| drop(self.loads.get_or_create(&ByResult { result })));
         all(&[SUCCEEDED, OTHER], |result| drop(self.attempts.get_or_create(&ByResult { result })));
-        all(FAILURE_REASONS, |result| drop(self.attempts.get_or_create(&ByResult { result })));
+        all(&healthy::FAILURES, |result| drop(self.attempts.get_or_create(&ByResult { result })));
     }
 
     /// All metrics as OpenMetrics text.
