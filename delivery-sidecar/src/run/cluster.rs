@@ -54,14 +54,14 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     let admin = tokio::spawn(serve::serve(admin, admin_router, serve::Limits::default(), stop_admin));
 
     let client = Client::try_default().await.context("cannot find the API server")?;
-    let (state_sender, state) = watch::channel(State::default());
+    let (state_sender, mut state) = watch::channel(State::default());
     let mut watch = tokio::spawn({
         let source = KubeSource::new(client.clone(), &options.namespace, &options.webhook);
         let metrics = metrics.clone();
         async move { config::follow(config::watch_index(&source), &source, &state_sender, &metrics).await }
     });
     let work = async {
-        let Some(loaded) = first(&mut state.clone(), &configured, &shutdown).await else { return Ok(()) };
+        let Some(loaded) = first(&mut state, &configured, &shutdown).await else { return Ok(()) };
         let observed = Observed { metrics, report_metrics, readiness };
         deliver(options, client, loaded, state, observed, &shutdown).await
     };
