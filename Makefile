@@ -42,7 +42,7 @@ check-generated:
 	cargo run --locked --quiet --package posthaste-crds --bin crdgen -- --check $(CRD_FOLDERS)
 
 check-charts:
-	e2e/cluster/cluster build helm
+	e2e/cluster/cluster build helm prometheus
 	charts/test
 
 check-dependencies:

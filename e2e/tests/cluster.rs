@@ -16,6 +16,8 @@ mod ingest;
 mod keys;
 #[path = "cluster/manifests.rs"]
 mod manifests;
+#[path = "cluster/monitoring.rs"]
+mod monitoring;
 #[path = "cluster/ownership.rs"]
 mod ownership;
 #[path = "cluster/quickstart.rs"]
