@@ -164,12 +164,12 @@ impl Batch {
     }
 
     /// Copies an event as it stands. An empty blob says that it was found damaged.
-    pub(crate) fn move_event(&mut self, seq: Seq, event: &Event, blob: &[u8]) {
+    pub(crate) fn move_event(&mut self, seq: Seq, event: &Event<'_>, blob: &[u8]) {
         self.frame.data().extend_from_slice(blob);
         self.push(Record::Moved {
             seq,
             accepted_ms: event.accepted_ms,
-            deliveries: event.deliveries.as_slice().to_vec(),
+            deliveries: event.deliveries.iter().collect(),
             blob: u32::try_from(blob.len()).unwrap_or(0),
             group: event.group,
         });

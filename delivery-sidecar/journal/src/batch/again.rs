@@ -82,7 +82,8 @@ impl Batch {
     /// How the deliveries of an event stand with what is made pending again here.
     fn standing(&self, state: &State, seq: Seq) -> Vec<Delivery> {
         let again = self.again.get(&seq).map(Vec::as_slice).unwrap_or_default();
-        let before = state.events.get(seq).map(|event| event.deliveries.as_slice()).unwrap_or_default().iter().copied();
+        let event = state.events.get(seq);
+        let before = event.iter().flat_map(|event| event.deliveries.iter());
         let before = before.filter(|delivery| !again.contains(&delivery.endpoint()));
         let again = again.iter().map(|endpoint| Delivery::fresh(*endpoint).redelivered());
         let mut standing: Vec<Delivery> =

@@ -7,21 +7,24 @@ mod apply;
 mod dead_letters;
 mod endpoints;
 mod event;
+mod events;
 mod history;
 mod keys;
 mod segments;
 mod seq_map;
+mod sets;
+mod standing;
 pub(crate) mod stats;
 
 pub(crate) use apply::Place;
 pub(crate) use dead_letters::DeadLetters;
 pub(crate) use endpoints::{Endpoint, Endpoints};
 pub(crate) use event::Event;
+pub(crate) use events::Events;
 #[cfg(test)]
 pub(crate) use keys::KEY_BYTES;
 pub(crate) use keys::{Keys, Known};
 pub(crate) use segments::{Segment, Segments};
-pub(crate) use seq_map::SeqMap;
 
 use crate::delivery::Standing;
 use crate::format::record::{Snapshot, SnapshotEndpoint};
@@ -30,7 +33,7 @@ use crate::{DeadLetter, EndpointRecord, EndpointStats, Ordinal, Overflow, Pendin
 
 pub(crate) struct State {
     pub(crate) segments: Segments,
-    pub(crate) events: SeqMap<Event>,
+    pub(crate) events: Events,
     pub(crate) endpoints: Endpoints,
     /// The counts of endpoints that were dropped.
     pub(crate) dropped: EndpointStats,
@@ -59,7 +62,7 @@ impl State {
     pub(crate) fn new(limits: Limits, most_keys: usize) -> Self {
         Self {
             segments: Segments::default(),
-            events: SeqMap::default(),
+            events: Events::default(),
             endpoints: Endpoints::default(),
             dropped: EndpointStats::default(),
             keys: Keys::new(most_keys),
@@ -116,7 +119,7 @@ impl State {
             let mut bytes = endpoint.pending_bytes;
             let excess = endpoint.pending.iter().map(|(seq, ())| seq).take(left).take_while(|seq| {
                 let is_excess = bytes > wanted;
-                bytes -= self.events.get(*seq).map_or(0, Event::weight);
+                bytes -= self.events.get(*seq).map_or(0, |event| event.weight());
                 is_excess
             });
             let oldest: Vec<Seq> = excess.collect();
@@ -144,14 +147,14 @@ impl State {
         endpoint.dead.iter_from(from).filter_map(letter).take(limit).collect()
     }
 
-    /// All unfinished deliveries, in order of acceptance.
-    pub(crate) fn all_pending(&self) -> Vec<Pending> {
-        let count = self.endpoints.iter().map(|(_, endpoint)| endpoint.pending.len()).sum();
-        let mut all = Vec::with_capacity(count);
-        for (seq, event) in self.events.iter() {
-            for delivery in event.deliveries.as_slice() {
+    /// Unfinished deliveries of events behind one, in order of acceptance: those of the next events, until there are `most`
+    /// or more.
+    pub(crate) fn pending_after(&self, after: Seq, most: usize) -> Vec<Pending> {
+        let mut some = Vec::new();
+        for (seq, event) in self.events.iter_from(after.saturating_add(1)) {
+            for delivery in event.deliveries.iter() {
                 let Standing::Pending { due_ms } = delivery.standing() else { continue };
-                all.push(Pending {
+                some.push(Pending {
                     seq,
                     endpoint: delivery.endpoint(),
                     attempts: delivery.attempts(),
@@ -161,8 +164,11 @@ impl State {
                     redelivered: delivery.is_redelivered(),
                 });
             }
+            if some.len() >= most {
+                break;
+            }
         }
-        all
+        some
     }
 
     /// All endpoints, in order of ordinal.

@@ -57,6 +57,14 @@ impl<V> Chunk<V> {
         self.base + Seq::from(self.keys[at])
     }
 
+    /// Gives memory back when half of it is not used.
+    fn shrink(&mut self) {
+        if self.keys.len() <= self.keys.capacity() / 2 {
+            self.keys.shrink_to_fit();
+            self.values.shrink_to_fit();
+        }
+    }
+
     fn split_off(&mut self, at: usize) -> Self {
         let base = self.seq(at);
         let first = self.keys[at];
@@ -149,6 +157,10 @@ impl<V> SeqMap<V> {
             self.chunks.remove(at);
         } else if chunk.keys.len() <= FULL / 4 {
             self.merge(at);
+        }
+        // Only the last is about to get more.
+        if at + 1 < self.chunks.len() {
+            self.chunks[at].shrink();
         }
         Some(value)
     }

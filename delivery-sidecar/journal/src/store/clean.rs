@@ -213,7 +213,7 @@ fn copy_event(segment: &Segment, state: &State, batch: &mut Batch, seq: u64, off
         );
         bytes.clear();
     }
-    batch.move_event(seq, event, &bytes);
+    batch.move_event(seq, &event, &bytes);
     Ok(())
 }
 

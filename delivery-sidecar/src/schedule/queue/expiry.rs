@@ -44,7 +44,8 @@ impl Queue {
         if self.tried.len() < self.tried.capacity() / 4 {
             self.tried.shrink_to(self.tried.len() * 2);
         }
-        let is_due = |group: &Group| [group.fresh.front(), group.tried.front().copied()].iter().flatten().any(is_expired);
+        let is_due =
+            |group: &Group| [group.fresh.front(), group.tried.front().copied()].iter().flatten().any(is_expired);
         let groups = self.groups.iter().filter(|(_, group)| is_due(group));
         for key in groups.map(|(key, _)| *key).collect::<Vec<_>>() {
             if let Some(group) = self.groups.get_mut(&key) {

@@ -298,10 +298,10 @@ fn check_accounts(store: &Store) {
         let (bytes, held) = needed.entry(event.segment).or_default();
         *bytes += event.live();
         *held += 1;
-        let count = event.deliveries.as_slice().iter().filter(|delivery| delivery.is_dead()).count();
+        let count = event.deliveries.iter().filter(|delivery| delivery.is_dead()).count();
         dead += count;
-        pending += event.deliveries.as_slice().len() - count;
-        if count == event.deliveries.as_slice().len() {
+        pending += event.deliveries.len() - count;
+        if count == event.deliveries.len() {
             dead_bytes += u64::from(event.length);
         }
     }

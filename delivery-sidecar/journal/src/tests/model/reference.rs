@@ -173,8 +173,7 @@ impl Model {
         for (seq, event) in state.events.iter() {
             let stored = crate::journal::read(store.state(), seq).expect("it can be read").expect("it is there");
             assert_eq!(stored.accepted_ms, event.accepted_ms);
-            let deliveries = event.deliveries.as_slice().iter();
-            let again = deliveries.clone().filter(|delivery| delivery.is_redelivered());
+            let again = event.deliveries.iter().filter(|delivery| delivery.is_redelivered());
             model.events.insert(
                 seq,
                 ModelEvent {
@@ -183,7 +182,9 @@ impl Model {
                     group: event.group,
                     all: stored.deliveries,
                     again: again.map(|delivery| delivery.endpoint()).collect(),
-                    deliveries: deliveries
+                    deliveries: event
+                        .deliveries
+                        .iter()
                         .map(|delivery| (delivery.endpoint(), (delivery.attempts(), delivery.standing())))
                         .collect(),
                 },
