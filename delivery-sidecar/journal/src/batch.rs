@@ -27,7 +27,7 @@ pub(crate) struct Batch {
     pub(crate) committed: Vec<Committed>,
     next_seq: Seq,
     next_ordinal: u32,
-    keys: HashMap<u128, (IdempotencyKey, u32)>,
+    keys: HashMap<u128, Known>,
     assigned: HashMap<String, Ordinal>,
     dropped: HashSet<Ordinal>,
     /// Attempts of deliveries that have an outcome here; `None` when it was their last.
@@ -72,12 +72,11 @@ impl Batch {
         events.iter().filter(|event| self.known(state, event).is_none()).map(bytes).sum()
     }
 
-    /// The key of this event as it is remembered, and how many deliveries its event has.
-    fn known(&self, state: &State, event: &NewEvent) -> Option<(IdempotencyKey, u32)> {
+    /// The key of this event as it is remembered.
+    fn known(&self, state: &State, event: &NewEvent) -> Option<Known> {
         let key = event.idempotency?.key;
-        let remembered = || state.keys.get(key).map(|known| (known.key(), known.deliveries));
-        let known = self.keys.get(&key).copied().or_else(remembered)?;
-        (known.0.expires_ms > event.accepted_ms).then_some(known)
+        let known = self.keys.get(&key).copied().or_else(|| state.keys.get(key))?;
+        (known.expires_ms > event.accepted_ms).then_some(known)
     }
 
     fn is_known(&self, state: &State, ordinal: Ordinal) -> bool {
@@ -91,8 +90,13 @@ impl Batch {
     }
 
     fn accept_one(&mut self, state: &State, event: NewEvent) -> Accepted {
-        if let (Some((known, deliveries)), Some(key)) = (self.known(state, &event), event.idempotency) {
-            return if known.content == key.content { Accepted::Duplicate { deliveries } } else { Accepted::Conflict };
+        if let (Some(known), Some(key)) = (self.known(state, &event), event.idempotency) {
+            let deliveries = known.deliveries;
+            return if known.has_content(key.content) {
+                Accepted::Duplicate { deliveries }
+            } else {
+                Accepted::Conflict
+            };
         }
         let NewEvent { payload, accepted_ms, idempotency: key, mut deliveries, group } = event;
         deliveries.sort_unstable();
@@ -101,7 +105,8 @@ impl Batch {
         let seq = self.next_seq;
         self.next_seq += 1;
         if let Some(key) = key {
-            self.keys.insert(key.key, (key, u32::try_from(deliveries.len()).unwrap_or(u32::MAX)));
+            let deliveries = u32::try_from(deliveries.len()).unwrap_or(u32::MAX);
+            self.keys.insert(key.key, Known::new(&key, deliveries, 0));
         }
         let length = blob::put(self.frame.data(), seq, &deliveries, &payload);
         let blob = u32::try_from(length).expect("an event's size is checked before it gets here");
@@ -176,8 +181,8 @@ impl Batch {
     }
 
     /// Copies a key.
-    pub(crate) fn move_key(&mut self, known: &Known) {
-        self.push(Record::Key { key: known.key(), deliveries: known.deliveries });
+    pub(crate) fn move_key(&mut self, key: IdempotencyKey, deliveries: u32) {
+        self.push(Record::Key { key, deliveries });
     }
 
     /// Removes dead letters.

@@ -57,7 +57,7 @@ impl State {
                 }
             }
             Record::Key { key, deliveries } => match self.keys.get(key.key) {
-                Some(known) if known.key() == key => self.move_key(&key, here.segment),
+                Some(known) if known.is(&key) => self.move_key(&key, here.segment),
                 _ => self.remember_key(&key, deliveries, here.segment),
             },
             Record::Removed { dead_letters } => {
@@ -82,7 +82,7 @@ impl State {
         let segments = &mut self.segments;
         segments.hold(segment, KEY_BYTES);
         let forgotten = |known: Known| segments.release(known.segment, KEY_BYTES);
-        self.keys.insert(Known::new(key, deliveries, segment), forgotten);
+        self.keys.insert(&Known::new(key, deliveries, segment), forgotten);
     }
 
     fn move_key(&mut self, key: &IdempotencyKey, segment: u32) {

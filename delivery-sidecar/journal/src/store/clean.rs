@@ -13,7 +13,7 @@ use crate::format::blob;
 use crate::format::record::Record;
 use crate::log::{ReadError, SegmentReader};
 use crate::state::{Segment, State};
-use crate::{Error, NewEvent};
+use crate::{Error, IdempotencyKey, NewEvent};
 
 /// A step ends after copying this much,
 const COPY_BYTES: u64 = 256 << 10;
@@ -173,11 +173,11 @@ fn copy(cleaner: &mut Cleaner, state: &State, batch: &mut Batch) -> Result<(), E
                 Record::Event { seq, key, .. } => {
                     copy_event(segment, state, batch, seq, here)?;
                     if let Some(key) = key {
-                        copy_key(segment, state, batch, key.key);
+                        copy_key(segment, state, batch, key);
                     }
                 }
                 Record::Moved { seq, .. } => copy_event(segment, state, batch, seq, here)?,
-                Record::Key { key, .. } => copy_key(segment, state, batch, key.key),
+                Record::Key { key, .. } => copy_key(segment, state, batch, key),
                 // What these say is in the snapshot of a later segment, or in what is copied of the event.
                 Record::Snapshot(_)
                 | Record::Outcome { .. }
@@ -217,8 +217,9 @@ fn copy_event(segment: &Segment, state: &State, batch: &mut Batch, seq: u64, off
     Ok(())
 }
 
-fn copy_key(segment: &Segment, state: &State, batch: &mut Batch, key: u128) {
-    if let Some(known) = state.keys.get(key).filter(|known| known.segment == segment.id) {
-        batch.move_key(known);
+/// The record has more of the key than memory.
+fn copy_key(segment: &Segment, state: &State, batch: &mut Batch, key: IdempotencyKey) {
+    if let Some(known) = state.keys.get(key.key).filter(|known| known.segment == segment.id && known.is(&key)) {
+        batch.move_key(key, known.deliveries);
     }
 }
