@@ -88,7 +88,7 @@ impl Engine {
         }
     }
 
-    /// Takes over what a journal held when it was opened. `pending` must be in order of acceptance.
+    /// Takes over what a journal held when it was opened. `pending` must be in order of acceptance, and may come in parts.
     pub fn recover(&mut self, endpoints: &[EndpointRecord], pending: &[Pending]) {
         for endpoint in endpoints {
             if let Some(scheduled) = self.lane_or_parked(endpoint.ordinal) {

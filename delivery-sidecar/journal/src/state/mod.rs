@@ -147,6 +147,11 @@ impl State {
         endpoint.dead.iter_from(from).filter_map(letter).take(limit).collect()
     }
 
+    /// How many deliveries are not finished.
+    pub(crate) fn pending(&self) -> u64 {
+        self.endpoints.iter().map(|(_, endpoint)| endpoint.pending.len() as u64).sum()
+    }
+
     /// Unfinished deliveries of events behind one, in order of acceptance: those of the next events, until there are `most`
     /// or more.
     pub(crate) fn pending_after(&self, after: Seq, most: usize) -> Vec<Pending> {

@@ -3,14 +3,14 @@
 use std::collections::BTreeSet;
 
 use super::support::{
-    NOW, accept, assign, clean, commit, dead, event, keyed, open_store, options, outcome, payload, record, segments,
-    store, succeeded, with_space,
+    Found, NOW, accept, assign, clean, commit, dead, event, keyed, open_store, options, outcome, payload, record,
+    segments, store, succeeded, with_space,
 };
 use crate::store::Store;
 use crate::testing::{Crash, FakeDisk, Fault};
-use crate::{Accepted, Error, Options, Ordinal, OutcomeKind, Recovered, Seq};
+use crate::{Accepted, Error, Options, Ordinal, OutcomeKind, Seq};
 
-fn reopen(disk: &FakeDisk, options: Options) -> (Store, Recovered) {
+fn reopen(disk: &FakeDisk, options: Options) -> (Store, Found) {
     if !disk.is_down() {
         disk.crash(Crash::PowerLoss);
     }
@@ -18,7 +18,7 @@ fn reopen(disk: &FakeDisk, options: Options) -> (Store, Recovered) {
     open_store(disk, options).expect("it opens")
 }
 
-fn pending(recovered: &Recovered) -> BTreeSet<Seq> {
+fn pending(recovered: &Found) -> BTreeSet<Seq> {
     recovered.pending.iter().map(|pending| pending.seq).collect()
 }
 
@@ -89,7 +89,7 @@ fn with_garbage(disk: &FakeDisk) -> Store {
     store
 }
 
-fn check_what_was_kept(store: &mut Store, recovered: &Recovered) {
+fn check_what_was_kept(store: &mut Store, recovered: &Found) {
     let deliveries: Vec<_> =
         recovered.pending.iter().map(|p| (p.seq, p.endpoint, p.attempts, p.due_ms)).filter(|p| p.0 < 5).collect();
     let (a, b) = (Ordinal(0), Ordinal(1));
