@@ -8,7 +8,7 @@ use super::standing::Standings;
 use crate::delivery::Delivery;
 use crate::{Ordinal, Seq, halves};
 
-/// All of them. One takes 26 bytes while its deliveries wait for their first attempts, and some 20 more from then on for
+/// All of them. One takes 22 to 26 bytes while its deliveries wait for their first attempts, and some 20 more from then on for
 /// one that is left; of several that are left, each takes 12.
 #[derive(Debug, Default)]
 pub(crate) struct Events {
@@ -151,10 +151,15 @@ impl Events {
 
     /// Puts an event in, in place of the one that was there. It has at least one delivery.
     pub(crate) fn insert(&mut self, seq: Seq, event: &Event<'_>) {
-        self.remove(seq);
         self.newest = self.newest.max(event.segment);
         let kind = self.keep(seq, event.deliveries);
-        self.packed.insert(seq, Packed::new(event, kind));
+        let before = self.packed.insert(seq, Packed::new(event, kind));
+        match before.map(|packed| packed.kind()) {
+            // Replaced already.
+            Some(Kind::Standing) if kind == Kind::Standing => {}
+            Some(before) => self.forget(seq, before),
+            None => {}
+        }
     }
 
     fn keep(&mut self, seq: Seq, deliveries: Deliveries<'_>) -> Kind {

@@ -10,7 +10,7 @@ use super::{Waiting, in_seconds};
 /// Most deliveries of a piece.
 const PIECE: usize = 256;
 
-/// A queue of [`Waiting`] that all are [`Waiting::is_fresh`]: 10 bytes each.
+/// A queue of [`Waiting`] that all are [`Waiting::is_fresh`]: 10 bytes each, and 6 where numbers have no gap.
 #[derive(Debug, Default)]
 pub struct Fresh {
     pieces: VecDeque<Piece>,
@@ -24,6 +24,7 @@ pub struct Fresh {
 struct Piece {
     seq: Seq,
     accepted_ms: i64,
+    /// Empty while they are 0, 1, 2, ...
     seqs: Vec<u32>,
     times: Vec<u32>,
     groups: Vec<u16>,
@@ -40,18 +41,28 @@ impl Piece {
         let seq = waiting.seq.checked_sub(self.seq).and_then(|seq| u32::try_from(seq).ok());
         let time = waiting.due_ms.checked_sub(self.accepted_ms).and_then(|time| u32::try_from(time).ok());
         let (Some(seq), Some(time)) = (seq, time) else { return false };
-        if self.seqs.len() == PIECE {
+        if self.len() == PIECE {
             return false;
         }
-        self.seqs.push(seq);
+        let has_gap = usize::try_from(seq) != Ok(self.len());
+        if has_gap && self.seqs.is_empty() {
+            self.seqs.extend((0..).take(self.times.len()));
+        }
+        if has_gap || !self.seqs.is_empty() {
+            self.seqs.push(seq);
+        }
         self.times.push(time);
         self.groups.push(waiting.group);
         true
     }
 
+    fn len(&self) -> usize {
+        self.times.len()
+    }
+
     fn get(&self, at: usize) -> Option<Waiting> {
         let due_ms = self.accepted_ms + i64::from(*self.times.get(at)?);
-        let (seq, group) = (self.seq + Seq::from(self.seqs[at]), self.groups[at]);
+        let (seq, group) = (self.seq + self.seqs.get(at).map_or(at as Seq, |seq| Seq::from(*seq)), self.groups[at]);
         Some(Waiting { due_ms, seq, accepted_s: in_seconds(due_ms), attempts: 0, group })
     }
 }
@@ -78,7 +89,7 @@ impl Fresh {
         let first = self.front()?;
         self.taken += 1;
         self.length -= 1;
-        if self.pieces.front().is_some_and(|piece| self.taken == piece.seqs.len()) {
+        if self.pieces.front().is_some_and(|piece| self.taken == piece.len()) {
             self.taken = 0;
             self.pieces.pop_front();
             if self.pieces.len() < self.pieces.capacity() / 4 {
@@ -110,7 +121,11 @@ impl Fresh {
         if self.taken > 0
             && let Some(mut piece) = self.pieces.pop_front()
         {
-            piece.seqs.drain(..self.taken);
+            if piece.seqs.is_empty() {
+                piece.seq += self.taken as Seq;
+            } else {
+                piece.seqs.drain(..self.taken);
+            }
             piece.times.drain(..self.taken);
             piece.groups.drain(..self.taken);
             self.pieces.push_front(piece);
@@ -178,12 +193,12 @@ mod tests {
     }
 
     #[test]
-    fn a_million_take_some_ten_megabytes_and_none_take_nothing() {
+    fn pieces_are_filled_and_go_when_they_are_empty() {
         let mut queue = Fresh::default();
         for seq in 0..100_000 {
             queue.push_back(waiting(seq, 5));
         }
-        assert!(queue.pieces.iter().all(|piece| piece.seqs.capacity() <= PIECE));
+        assert!(queue.pieces.iter().all(|piece| piece.times.capacity() <= PIECE && piece.seqs.capacity() == 0));
         assert_eq!(queue.pieces.len(), 100_000_usize.div_ceil(PIECE));
         while queue.len() > 1 {
             queue.pop_front();

@@ -100,8 +100,20 @@ impl Row {
     }
 
     fn find(&self, position: u64) -> Option<(usize, usize)> {
-        let piece = self.pieces.partition_point(|piece| piece.first <= position).checked_sub(1)?;
+        let piece = match self.guess(position) {
+            Some(piece) => piece,
+            None => self.pieces.partition_point(|piece| piece.first <= position).checked_sub(1)?,
+        };
         Some((piece, usize::try_from(position - self.pieces[piece].first).ok()?))
+    }
+
+    /// The piece in which a position is, if those before it are full, as they mostly are.
+    fn guess(&self, position: u64) -> Option<usize> {
+        let ahead = position.checked_sub(self.pieces.front()?.first)?;
+        let piece = usize::try_from(ahead).ok()? / PIECE;
+        let is_there = self.pieces.get(piece)?.first <= position;
+        let ends = self.pieces.get(piece + 1).is_none_or(|next| position < next.first);
+        (is_there && ends).then_some(piece)
     }
 
     pub(super) fn get(&self, position: u64) -> Option<Known> {
