@@ -12,7 +12,7 @@ use crate::delivery::Delivery;
 use crate::format::blob;
 use crate::format::frame::Frame;
 use crate::format::record::{MESSAGE_BYTES, REASON_BYTES, Record};
-use crate::state::{Event, Known, State};
+use crate::state::{Event, Known, Need, State};
 use crate::{Accepted, Committed, Failure, IdempotencyKey, NewEvent, Ordinal, Outcome, OutcomeKind, Seq};
 
 /// Bytes that an event takes beside its payload, at most, without deliveries.
@@ -25,6 +25,8 @@ pub(crate) struct Batch {
     pub(crate) frame: Frame,
     pub(crate) records: Vec<Record>,
     pub(crate) committed: Vec<Committed>,
+    /// Places that its events take.
+    pub(crate) places: u64,
     next_seq: Seq,
     next_ordinal: u32,
     keys: HashMap<u128, Known>,
@@ -44,6 +46,7 @@ impl Batch {
             frame: Frame::new(),
             records: Vec::new(),
             committed: Vec::new(),
+            places: 0,
             next_seq: state.next_seq,
             next_ordinal: state.next_ordinal,
             keys: HashMap::new(),
@@ -64,12 +67,15 @@ impl Batch {
         self.records.push(record);
     }
 
-    /// Bytes that accepting these events would add, at most. Repetitions add none.
-    pub(crate) fn bytes_of(&self, state: &State, events: &[NewEvent]) -> u64 {
-        let bytes = |event: &NewEvent| {
-            EVENT_BYTES + event.payload.len() as u64 + DELIVERY_BYTES * event.deliveries.len() as u64
-        };
-        events.iter().filter(|event| self.known(state, event).is_none()).map(bytes).sum()
+    /// What accepting these events would add, at most. Repetitions add nothing.
+    pub(crate) fn need_of(&self, state: &State, events: &[NewEvent]) -> Need {
+        let mut need = Need::default();
+        for event in events.iter().filter(|event| self.known(state, event).is_none()) {
+            let deliveries = event.deliveries.len() as u64;
+            need.bytes += EVENT_BYTES + event.payload.len() as u64 + DELIVERY_BYTES * deliveries;
+            need.places += places(deliveries);
+        }
+        need
     }
 
     /// The key of this event as it is remembered.
@@ -111,6 +117,7 @@ impl Batch {
         let length = blob::put(self.frame.data(), seq, &deliveries, &payload);
         let blob = u32::try_from(length).expect("an event's size is checked before it gets here");
         self.push(Record::Event { seq, accepted_ms, key, deliveries: deliveries.clone(), blob, group });
+        self.places += places(deliveries.len() as u64);
         self.committed.push(Committed { seq, accepted_ms, deliveries, group, payload });
         Accepted::New { seq }
     }
@@ -191,6 +198,11 @@ impl Batch {
             self.push(Record::Removed { dead_letters });
         }
     }
+}
+
+/// An event without deliveries is finished at once.
+fn places(deliveries: u64) -> u64 {
+    if deliveries == 0 { 0 } else { 1 + deliveries }
 }
 
 /// Attempts of a delivery that is pending.

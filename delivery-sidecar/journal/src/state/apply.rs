@@ -115,12 +115,11 @@ impl State {
         for delivery in deliveries.iter() {
             // A number that was used is not given again, even if nothing says whose it was.
             self.next_ordinal = self.next_ordinal.max(delivery.endpoint().0 + 1);
-            let endpoint = self.endpoints.entry(delivery.endpoint());
             if delivery.is_dead() {
-                endpoint.dead.insert(seq, ());
+                self.endpoints.entry(delivery.endpoint()).dead.insert(seq, ());
                 self.dead_letters.push(seq, delivery.endpoint());
             } else {
-                endpoint.pending.insert(seq, ());
+                self.endpoints.add_pending(delivery.endpoint(), seq);
             }
         }
         if deliveries.len() == 0 {
@@ -196,8 +195,8 @@ impl State {
             }
             self.dead_letters.push(outcome.seq, outcome.endpoint);
             self.endpoints.weigh(outcome.endpoint, -weight.cast_signed(), &self.limits);
+            self.endpoints.remove_pending(outcome.endpoint, outcome.seq);
             if let Some(endpoint) = self.endpoints.get_mut(outcome.endpoint) {
-                endpoint.pending.remove(outcome.seq);
                 endpoint.dead.insert(outcome.seq, ());
             }
         }
@@ -217,17 +216,16 @@ impl State {
         self.segments.resize(event.segment, Event::live_change(before, Some(after)));
         let weight = event.weight().cast_signed();
         self.events.put(seq, after);
-        let endpoint = self.endpoints.entry(ordinal);
-        endpoint.dead.remove(seq);
-        endpoint.pending.insert(seq, ());
+        self.endpoints.entry(ordinal).dead.remove(seq);
+        self.endpoints.add_pending(ordinal, seq);
         self.endpoints.weigh(ordinal, weight, &self.limits);
     }
 
     /// Takes a delivery out of the event and of the endpoint.
     fn finish(&mut self, seq: Seq, ordinal: Ordinal) {
         self.finish_in_event(seq, ordinal);
+        self.endpoints.remove_pending(ordinal, seq);
         if let Some(endpoint) = self.endpoints.get_mut(ordinal) {
-            endpoint.pending.remove(seq);
             endpoint.dead.remove(seq);
         }
     }

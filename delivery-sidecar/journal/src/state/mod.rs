@@ -31,6 +31,15 @@ use crate::format::record::{Snapshot, SnapshotEndpoint};
 use crate::limits::Limits;
 use crate::{DeadLetter, EndpointRecord, EndpointStats, Ordinal, Overflow, Pending, Removed, Seq, Usage};
 
+/// What events need.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Need {
+    /// Bytes of the files, at most.
+    pub(crate) bytes: u64,
+    /// See [`Limits::places`].
+    pub(crate) places: u64,
+}
+
 pub(crate) struct State {
     pub(crate) segments: Segments,
     pub(crate) events: Events,
@@ -49,8 +58,8 @@ pub(crate) struct State {
     pub(crate) failing: bool,
     /// It did not fail for want of space.
     pub(crate) broken: bool,
-    /// Bytes that the last events would have needed that found no space; 0 once others have found some.
-    pub(crate) wanted: u64,
+    /// What the last events would have needed that found no space; nothing once others have found some.
+    pub(crate) wanted: Need,
     /// Bytes that events need that wait for space.
     pub(crate) asked: u64,
     /// The latest time that was heard of.
@@ -73,7 +82,7 @@ impl State {
             removed: Removed::default(),
             failing: false,
             broken: false,
-            wanted: 0,
+            wanted: Need::default(),
             asked: 0,
             now_ms: 0,
             limits,
@@ -94,9 +103,14 @@ impl State {
             dead_letters: self.dead_letters.bytes,
             history: self.history_bytes(),
             removed: self.removed,
-            refusing: self.failing || used >= most || used + self.wanted > most,
+            refusing: self.failing || used >= most || used + self.wanted.bytes > most || self.lacks_places(),
             failing: self.broken,
         }
+    }
+
+    fn lacks_places(&self) -> bool {
+        let places = self.places();
+        places >= self.limits.places || places + self.wanted.places > self.limits.places
     }
 
     /// When the pending event of an endpoint that comes first was accepted.
@@ -149,7 +163,12 @@ impl State {
 
     /// How many deliveries are not finished.
     pub(crate) fn pending(&self) -> u64 {
-        self.endpoints.iter().map(|(_, endpoint)| endpoint.pending.len() as u64).sum()
+        self.endpoints.pending()
+    }
+
+    /// Places that are taken: see [`Limits::places`].
+    pub(crate) fn places(&self) -> u64 {
+        self.events.len() as u64 + self.pending()
     }
 
     /// Unfinished deliveries of events behind one, in order of acceptance: those of the next events, until there are `most`

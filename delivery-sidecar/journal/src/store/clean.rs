@@ -12,7 +12,7 @@ use crate::batch::Batch;
 use crate::format::blob;
 use crate::format::record::Record;
 use crate::log::{ReadError, SegmentReader};
-use crate::state::{Segment, State};
+use crate::state::{Need, Segment, State};
 use crate::{Error, IdempotencyKey, NewEvent};
 
 /// A step ends after copying this much,
@@ -62,12 +62,17 @@ impl Store {
         state.needless_segment(false).is_some() || (can_begin && state.is_cleaning_worth_it(self.active.limit))
     }
 
-    /// Whether space for events is about to be freed, which finished ones give way for.
+    /// Whether space for events is about to be freed, which finished ones give way for. Places are not: those are of what is
+    /// not finished.
     pub(crate) fn is_freeing_for(&self, batch: &Batch, events: &[NewEvent]) -> bool {
         let (before, most) = {
             let mut state = change(&self.state);
+            let Need { bytes, places } = self.need_with(&state, batch, batch.need_of(&state, events));
+            if state.places() + places > state.limits.places {
+                return false;
+            }
             let before = state.asked;
-            state.asked = self.bytes_for(&state, batch, events).max(before);
+            state.asked = bytes.max(before);
             (before, state.limits.most_for_events())
         };
         let is_freeing = self.look().asked <= most && self.is_freeing();

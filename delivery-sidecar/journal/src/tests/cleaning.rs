@@ -197,8 +197,8 @@ fn a_full_journal_refuses_events_takes_outcomes_and_recovers() {
     let mut store = open_store(&disk, small.clone()).unwrap().0;
     let endpoint = assign(&mut store, "a");
     let mut seqs = Vec::new();
-    while store.fits(&store.begin(), &[event(500, &[endpoint])]) {
-        seqs.push(accept(&mut store, event(500, &[endpoint])));
+    while store.fits(&store.begin(), &[event(1000, &[endpoint])]) {
+        seqs.push(accept(&mut store, event(1000, &[endpoint])));
     }
     assert!(store.look().usage().used > 90 << 10, "most of the space is for events");
     accept_more_until_it_refuses(&mut store, endpoint, &mut seqs);
@@ -219,7 +219,7 @@ fn a_full_journal_refuses_events_takes_outcomes_and_recovers() {
     }
     clean(&mut store);
     assert!(!store.look().usage().refusing);
-    assert!(store.fits(&store.begin(), &[event(500, &[endpoint])]));
+    assert!(store.fits(&store.begin(), &[event(1000, &[endpoint])]));
 }
 
 fn accept_more_until_it_refuses(store: &mut Store, endpoint: Ordinal, seqs: &mut Vec<Seq>) {

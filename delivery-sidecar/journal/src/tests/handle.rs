@@ -423,3 +423,30 @@ async fn pending_deliveries_can_be_gone_through_in_steps() {
     assert_eq!(seqs(2, 2), [(4, a), (4, b)]);
     assert_eq!(seqs(4, 2), []);
 }
+
+#[tokio::test]
+async fn small_events_fill_a_journal_by_their_number() {
+    let disk = FakeDisk::new(1);
+    let journal = journal(&disk, options());
+    let endpoint = journal.ordinal("a").await.unwrap();
+    // A place is 512 bytes, and an event for one endpoint takes two.
+    let most = options().space.max_bytes / 1024;
+    let post = |events: u64| journal.accept((0..events).map(|_| event(0, &[endpoint])).collect());
+    for _ in 0..most / 64 {
+        post(64).await.unwrap();
+    }
+    let usage = journal.usage();
+    assert!(usage.refusing && usage.used < usage.max / 2, "{usage:?}");
+    assert!(matches!(post(1).await, Err(Error::Full)));
+    journal.accept(vec![event(0, &[])]).await.expect("one that is for nobody takes no place");
+
+    for seq in 1..=10 {
+        journal.record(succeeded(seq, endpoint)).await;
+    }
+    journal.flush().await.unwrap();
+    assert!(!journal.usage().refusing);
+    assert!(matches!(post(11).await, Err(Error::Full)));
+    assert!(journal.usage().refusing, "until what was refused finds places");
+    post(10).await.unwrap();
+    assert!(journal.usage().refusing);
+}

@@ -202,7 +202,9 @@ fn files_that_go_meanwhile_are_not_looked_at_and_the_rest_is_found() {
 #[tokio::test]
 async fn a_large_commit_takes_many_steps() {
     let disk = FakeDisk::new(1);
-    let journal = journal(&disk, keeping());
+    let mut options = keeping();
+    options.space.max_bytes = 4 << 20;
+    let journal = journal(&disk, options);
     let a = journal.ordinal("a").await.unwrap();
     journal.accept((0..3_000).map(|_| event(1, &[])).collect()).await.unwrap();
     let mut history = journal.history(missed_by(a)).await;

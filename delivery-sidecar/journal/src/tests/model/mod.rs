@@ -317,6 +317,7 @@ fn check_accounts(store: &Store) {
     assert_eq!(state.segments.live(), needed.values().map(|(bytes, _)| bytes).sum::<u64>());
     assert_eq!(state.dead_letters.bytes, dead_bytes);
     assert_eq!(state.endpoints.iter().map(|(_, endpoint)| endpoint.pending.len()).sum::<usize>(), pending);
+    assert_eq!(state.pending(), pending as u64);
     assert_eq!(state.endpoints.iter().map(|(_, endpoint)| endpoint.dead.len()).sum::<usize>(), dead);
 }
 
