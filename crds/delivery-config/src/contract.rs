@@ -164,6 +164,10 @@ pub struct WebhookConfig {
     pub event_types: Option<Vec<String>>,
     /// Who may post events.
     pub authentication: Authentication,
+    /// SHA-256 of each key of [`Authentication::BearerKeys`], in hex, in order. Hashes, because nobody needs the keys;
+    /// hidden, because who has a hash can try out keys.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub bearer_keys: Vec<Redacted>,
     /// Largest event in bytes.
     pub max_payload_bytes: u32,
     /// For how long ids are remembered, in milliseconds.
@@ -222,6 +226,8 @@ impl Default for DeadLetter {
 pub enum Authentication {
     /// TokenReview and LocalSubjectAccessReview.
     ServiceAccount,
+    /// Who sends one of [`WebhookConfig::bearer_keys`].
+    BearerKeys,
     /// Everyone.
     None,
 }

@@ -18,7 +18,7 @@ use axum::{
 };
 use futures::{FutureExt, future::BoxFuture};
 use http_body_util::BodyExt;
-use posthaste_delivery_config::{Authentication, RateLimit};
+use posthaste_delivery_config::{Authentication, RateLimit, Redacted};
 use serde_json::Value;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -94,6 +94,7 @@ fn setup() -> Setup {
     let journal = Arc::new(Journal::default());
     let settings = Settings {
         authentication: Authentication::None,
+        bearer_keys: BearerKeys::default(),
         catalogue: None,
         max_payload_bytes: 1000,
         idempotency_window_ms: 1000,
