@@ -102,7 +102,10 @@ impl Rendered {
 /// Judges a Webhook and its endpoints, and makes the configuration of those that can be delivered to.
 pub fn render(input: &Input) -> Rendered {
     let outcome = resolve::webhook::validate(input.webhook, input.endpoints.iter().copied());
-    let config = resolve::webhook::configuration(input.webhook, input.lookup, input.address_policy, input.status);
+    let uid = input.webhook.metadata.uid.as_deref().unwrap_or_default();
+    let previous = input.previous.map(|previous| &previous.webhook).filter(|previous| previous.uid == uid);
+    let config =
+        resolve::webhook::configuration(input.webhook, input.lookup, previous, input.address_policy, input.status);
     let (webhook, config) = match (outcome.status, config) {
         (Status::True, Ok(config)) => (outcome, Some(config)),
         (Status::True, Err(refusal)) => (refusal.into(), None),

@@ -26,6 +26,6 @@ pub use status::{
 pub use target::{ServiceRef, Target, UrlSource};
 pub use template::PodTemplate;
 pub use webhook::{
-    Authentication, BearerKeys, DeadLetter, EmptyDir, EndpointDefaults, EventType, History, Ingest, Journal,
+    Authentication, BearerKeys, DeadLetter, EmptyDir, EndpointDefaults, EventType, History, Ingest, IngestTls, Journal,
     JournalStorage, JournalType, Limits, VolumeClaim, Webhook, WebhookSpec,
 };

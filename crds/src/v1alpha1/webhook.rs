@@ -112,6 +112,9 @@ pub struct Ingest {
     /// The keys of `authentication: BearerKeys`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bearer_keys: Option<BearerKeys>,
+    /// Makes the ingest Service speak HTTPS, and no plain HTTP. Default: plain HTTP.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<IngestTls>,
     /// The largest event that is accepted, in bytes of its JSON text. Default 262144.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 1_048_576))]
@@ -141,6 +144,15 @@ pub enum Authentication {
 pub struct BearerKeys {
     /// A Secret. The value of each of its entries is one key, whatever the entry is called; all are valid at once, so
     /// that one can be replaced after the other. A key is 16 to 512 visible ASCII characters, and at most 64 are used.
+    pub secret_ref: SecretRef,
+}
+
+/// What the ingest Service proves who it is with.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct IngestTls {
+    /// A Secret of type `kubernetes.io/tls`, such as cert-manager writes: `tls.crt` is the certificate with the ones that
+    /// lead to its root, `tls.key` its key. When it changes, new connections get the new certificate.
     pub secret_ref: SecretRef,
 }
 

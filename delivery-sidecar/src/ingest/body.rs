@@ -201,7 +201,7 @@ mod tests {
     use futures::{Stream, StreamExt, stream};
 
     use super::*;
-    use crate::ingest::expand::testing;
+    use crate::ingest::expand::testing::{self, BOTH};
 
     const LIMITS: Limits = Limits {
         body_bytes: 200 * 1024,
@@ -294,8 +294,6 @@ mod tests {
         let held = memory.read(Body::from(body)).await.unwrap();
         memory.expand(held, coding).await
     }
-
-    const BOTH: [(Coding, fn(&[u8]) -> Vec<u8>); 2] = [(Coding::Gzip, testing::gzip), (Coding::Zstd, testing::zstd)];
 
     #[tokio::test]
     async fn the_largest_size_is_that_of_the_expanded_body() {

@@ -106,6 +106,12 @@ pub(super) mod testing {
 
     use flate2::{Compression, write::GzEncoder};
 
+    use super::Coding;
+
+    pub(in super::super) type Compress = fn(&[u8]) -> Vec<u8>;
+
+    pub(in super::super) const BOTH: [(Coding, Compress); 2] = [(Coding::Gzip, gzip), (Coding::Zstd, zstd)];
+
     pub(in super::super) fn gzip(bytes: &[u8]) -> Vec<u8> {
         let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
         encoder.write_all(bytes).unwrap();
@@ -121,7 +127,7 @@ pub(super) mod testing {
 mod tests {
     use proptest::prelude::*;
 
-    use super::*;
+    use super::{testing::BOTH, *};
 
     /// Expands with input and output in pieces of these sizes.
     fn expand(coding: Coding, stream: &[u8], input: usize, output: usize) -> Result<Vec<u8>, Broken> {
@@ -140,8 +146,6 @@ mod tests {
             }
         }
     }
-
-    const BOTH: [(Coding, fn(&[u8]) -> Vec<u8>); 2] = [(Coding::Gzip, testing::gzip), (Coding::Zstd, testing::zstd)];
 
     proptest! {
         #[test]

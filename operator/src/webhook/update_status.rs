@@ -45,12 +45,14 @@ pub fn desired(webhook: &Webhook, findings: &Findings, now: Timestamp) -> Webhoo
     let (name, namespace) = (name.unwrap_or_default(), namespace.unwrap_or_default());
     let generation = webhook.metadata.generation.unwrap_or(0);
     let make = |type_, outcome: &Outcome| condition(type_, outcome, generation, find(before, type_), now);
+    let tls = webhook.spec.ingest.as_ref().is_some_and(|ingest| ingest.tls.is_some());
+    let url = if tls { objects::ingest_https_url } else { objects::ingest_url };
     let attached = findings.attached.and_then(|count| i64::try_from(count).ok()).or(observed.attached_endpoints);
     WebhookStatus {
         observed_generation: Some(generation),
         replicas: Some(findings.rollout.as_ref().map_or(observed.replicas.unwrap_or(0), |rollout| rollout.replicas)),
         selector: Some(objects::selector(name)),
-        address: Some(Address { url: Some(objects::ingest_url(name, namespace)) }),
+        address: Some(Address { url: Some(url(name, namespace)) }),
         attached_endpoints: Some(attached.unwrap_or(0)),
         conditions: Some(vec![
             make(names::READY, &readiness(webhook, findings)),

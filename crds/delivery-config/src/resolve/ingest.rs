@@ -1,4 +1,4 @@
-//! What a Webhook's own fields refer to: the keys that producers send.
+//! What a Webhook's own fields refer to: the keys that producers send, and the certificate that they are shown.
 //!
 //! A reference that is missing or cannot be used hinders nothing else of the Webhook: it stays accepted and its endpoints
 //! are delivered to. Condition `ResolvedRefs` says what is missing.
@@ -14,21 +14,37 @@ use super::{
     lookup::{invalid_secret, without_line_end},
     outcome::all,
 };
-use crate::{Redacted, hash};
+use crate::{IngestTls, Redacted, TlsPair, hash};
 
 /// Most keys of producers that are used.
 pub const MAX_BEARER_KEYS: usize = 64;
+
+/// Keys of a Secret of type `kubernetes.io/tls`.
+const CERTIFICATES: &str = "tls.crt";
+const PRIVATE_KEY: &str = "tls.key";
+/// A chain of a dozen large certificates.
+const MAX_CERTIFICATES_BYTES: usize = 64 * 1024;
+/// An RSA key of 8192 bits takes some 6 KiB.
+const MAX_PRIVATE_KEY_BYTES: usize = 16 * 1024;
 
 /// What the `ingest` of a Webhook refers to.
 pub fn ingest_references(webhook: &Webhook) -> References {
     let mut references = References::default();
     references.whole_secrets.extend(bearer_keys_secret(webhook).map(str::to_owned));
+    let key = |name: &str, key: &str| SecretKeyRef { name: name.to_owned(), key: key.to_owned() };
+    let pair = tls_secret(webhook).map(|name| [key(name, CERTIFICATES), key(name, PRIVATE_KEY)]);
+    references.secrets.extend(pair.into_iter().flatten());
     references
 }
 
 /// Condition `ResolvedRefs` of a Webhook. All of [`ingest_references`] must have been looked up.
 pub fn resolved_refs(webhook: &Webhook, lookup: &Lookup) -> Outcome {
-    let (_, refusals) = bearer_keys(webhook, lookup);
+    let (_, mut refusals) = bearer_keys(webhook, lookup);
+    if let Some(Err(refusal)) = tls_pair(webhook, lookup) {
+        let Refusal { reason, message } = refusal;
+        let message = format!("{message} (the last good certificate, if there was one, stays in use)");
+        refusals.push(Refusal { reason, message });
+    }
     if refusals.is_empty() {
         return Outcome::holds(resolved_refs::RESOLVED, "Everything that the Webhook refers to is there");
     }
@@ -74,6 +90,41 @@ pub(super) fn bearer_keys(webhook: &Webhook, lookup: &Lookup) -> (Vec<Redacted>,
     }
     hashes.sort_by(|a, b| a.expose().cmp(b.expose()));
     (hashes, refusals)
+}
+
+/// What the sidecar serves with: the pair that is named, or while it cannot be used, the one before.
+pub(super) fn tls(webhook: &Webhook, lookup: &Lookup, previous: Option<&IngestTls>) -> Option<IngestTls> {
+    let before = || previous.and_then(|previous| previous.pair.clone());
+    tls_pair(webhook, lookup).map(|pair| IngestTls { pair: pair.ok().or_else(before) })
+}
+
+/// The pair that is named, if one is.
+fn tls_pair(webhook: &Webhook, lookup: &Lookup) -> Option<Result<TlsPair, Refusal>> {
+    tls_secret(webhook).map(|name| read_pair(name, lookup))
+}
+
+fn tls_secret(webhook: &Webhook) -> Option<&str> {
+    let tls = webhook.spec.ingest.as_ref()?.tls.as_ref()?;
+    Some(&tls.secret_ref.name)
+}
+
+fn read_pair(name: &str, lookup: &Lookup) -> Result<TlsPair, Refusal> {
+    const FIELD: &str = "ingest.tls.secretRef";
+    let text = |key: &str, most: usize| {
+        let reference = SecretKeyRef { name: name.to_owned(), key: key.to_owned() };
+        let text = lookup.secret_text(FIELD, &reference)?;
+        if text.len() > most {
+            return Err(invalid_secret(FIELD, &reference, &format!("must be at most {most} bytes")));
+        }
+        Ok(text)
+    };
+    let pair = TlsPair {
+        certificates: text(CERTIFICATES, MAX_CERTIFICATES_BYTES)?.to_owned(),
+        private_key: Redacted::new(text(PRIVATE_KEY, MAX_PRIVATE_KEY_BYTES)?),
+    };
+    let unusable = |error| Refusal::new(resolved_refs::INVALID_VALUE, format!("{FIELD}: in Secret {name:?}, {error}"));
+    pair.certified_key().map_err(unusable)?;
+    Ok(pair)
 }
 
 fn is_key(text: &str) -> bool {

@@ -10,7 +10,12 @@ use posthaste_crds::{
     v1alpha1::{self, EmptyDir, JournalStorage, Webhook, WebhookEndpoint},
 };
 
-use super::{Lookup, Outcome, Refusal, delivery::milliseconds, headers, ingest::bearer_keys};
+use super::{
+    Lookup, Outcome, Refusal,
+    delivery::milliseconds,
+    headers,
+    ingest::{bearer_keys, tls},
+};
 use crate::{
     AddressPolicy, Authentication, DeadLetter, Limits, RateLimit, StatusBudget, WebhookConfig,
     defaults::{self, journal_bytes},
@@ -152,12 +157,14 @@ fn bytes(field: &str, quantity: &Quantity) -> Result<u64, Refusal> {
 }
 
 /// The Webhook's part of the index, with every default filled in, and with as much of what it refers to as is there.
+/// `previous` is what was written for the same Webhook before.
 ///
 /// # Errors
 /// As [`journal_max_bytes`]: what [`validate`] refuses anyway.
 pub fn configuration(
     webhook: &Webhook,
     lookup: &Lookup,
+    previous: Option<&WebhookConfig>,
     address_policy: &AddressPolicy,
     status: &StatusBudget,
 ) -> Result<WebhookConfig, Refusal> {
@@ -178,6 +185,7 @@ pub fn configuration(
             v1alpha1::Authentication::None => Authentication::None,
         },
         bearer_keys: bearer_keys(webhook, lookup).0,
+        tls: tls(webhook, lookup, previous.and_then(|previous| previous.tls.as_ref())),
         max_payload_bytes: ingest.and_then(|ingest| ingest.max_payload_bytes).unwrap_or(defaults::MAX_PAYLOAD_BYTES),
         idempotency_window_ms: milliseconds(window.map_or(defaults::IDEMPOTENCY_WINDOW, Duration::as_std)),
         limits: Limits {

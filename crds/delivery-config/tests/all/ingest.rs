@@ -2,7 +2,7 @@
 
 use crate::fixtures::{PLAIN, Render, endpoint, lookup, webhook};
 use posthaste_delivery_config::{
-    Authentication, Rendered,
+    Authentication, Redacted, Rendered,
     resolve::{self, Lookup, MAX_BEARER_KEYS},
 };
 
@@ -23,7 +23,7 @@ fn render(spec: &str, lookup: &Lookup) -> Rendered {
 fn hashes(rendered: &Rendered) -> Vec<&str> {
     let webhook = &rendered.configuration.as_ref().unwrap().index.webhook;
     assert_eq!(webhook.authentication, Authentication::BearerKeys);
-    webhook.bearer_keys.iter().map(|hash| hash.expose()).collect()
+    webhook.bearer_keys.iter().map(Redacted::expose).collect()
 }
 
 #[test]
@@ -97,10 +97,85 @@ fn a_rotated_key_is_another_revision_of_the_webhook_and_of_no_endpoint() {
     assert_eq!(old.1, new.1);
 }
 
+const TLS: &str = "{ingest: {tls: {secretRef: {name: trees-tls}}}}";
+
+/// A certificate and its key in PEM.
+fn pair() -> (String, String) {
+    let made = rcgen::generate_simple_self_signed(["trees-ingest.garden.svc".to_owned()]).unwrap();
+    (made.cert.pem(), made.signing_key.serialize_pem())
+}
+
+fn with_tls(certificate: &str, key: &str) -> Lookup {
+    let mut lookup = lookup();
+    let entries = [("tls.crt", certificate), ("tls.key", key)];
+    lookup.insert_secret("trees-tls", entries.map(|(name, text)| (name.to_owned(), text.as_bytes().to_vec())));
+    lookup
+}
+
+#[test]
+fn a_pair_is_written_and_its_key_is_not_shown() {
+    let (certificate, key) = pair();
+    let rendered = render(TLS, &with_tls(&certificate, &key));
+    assert!(rendered.resolved_refs.is_true(), "{:?}", rendered.resolved_refs);
+    let index = rendered.configuration.unwrap().index;
+    let written = index.webhook.tls.as_ref().unwrap().pair.as_ref().unwrap();
+    assert_eq!(written.certificates.trim(), certificate.trim());
+    assert_eq!(written.private_key.expose().trim(), key.trim());
+    assert!(!format!("{index:?}").contains("PRIVATE KEY"));
+}
+
+#[test]
+fn a_pair_that_cannot_be_used_is_told_and_the_last_good_one_stays() {
+    let (certificate, key) = pair();
+    let webhook = webhook(TLS);
+    let good = with_tls(&certificate, &key);
+    let before = Render::new(&webhook, &[], &good).configuration().index;
+    let (other_certificate, other_key) = pair();
+    let long = format!("{certificate}{}", "#".repeat(70_000));
+    for (lookup, reason, message) in [
+        (lookup(), "SecretNotFound", "no Secret \"trees-tls\""),
+        (with_tls(&certificate, &other_key), "InvalidValue", "tls.key is not the key of the first certificate"),
+        (with_tls(&other_certificate, &key), "InvalidValue", "tls.key is not the key of the first certificate"),
+        (with_tls("", &key), "InvalidValue", "tls.crt must hold certificates"),
+        (with_tls(&key, &key), "InvalidValue", "tls.crt must hold certificates"),
+        (with_tls("-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----", &key), "InvalidValue", "tls.crt must"),
+        (with_tls(&certificate, &certificate), "InvalidValue", "tls.key must hold a private key"),
+        (with_tls(&long, &key), "InvalidValue", "at most 65536 bytes"),
+    ] {
+        let rendered = Render { previous: Some(&before), ..Render::new(&webhook, &[], &lookup) }.run();
+        let outcome = &rendered.resolved_refs;
+        assert_eq!(outcome.reason, reason, "{outcome:?}");
+        assert!(outcome.message.contains(message) && outcome.message.contains("stays in use"), "{outcome:?}");
+        assert!(rendered.webhook.is_true());
+        assert_eq!(rendered.configuration.unwrap().index.webhook.tls, before.webhook.tls, "{message}");
+    }
+}
+
+#[test]
+fn tls_without_a_pair_is_not_plain_http() {
+    let rendered = render(TLS, &lookup());
+    let tls = rendered.configuration.unwrap().index.webhook.tls.unwrap();
+    assert_eq!(tls.pair, None);
+    assert_eq!(render("{}", &lookup()).configuration.unwrap().index.webhook.tls, None);
+}
+
+#[test]
+fn the_pair_of_another_webhook_of_the_same_name_is_not_taken_over() {
+    let (certificate, key) = pair();
+    let webhook = webhook(TLS);
+    let mut before = Render::new(&webhook, &[], &with_tls(&certificate, &key)).configuration().index;
+    before.webhook.uid = "another".to_owned();
+    let lookup = lookup();
+    let rendered = Render { previous: Some(&before), ..Render::new(&webhook, &[], &lookup) }.run();
+    assert_eq!(rendered.configuration.unwrap().index.webhook.tls.unwrap().pair, None);
+}
+
 #[test]
 fn the_secret_is_among_the_references() {
     let references = resolve::ingest_references(&webhook(KEYS));
     assert_eq!(references.secret_names().into_iter().collect::<Vec<_>>(), ["producers"]);
+    let references = resolve::ingest_references(&webhook(TLS));
+    assert_eq!(references.secret_names().into_iter().collect::<Vec<_>>(), ["trees-tls"]);
     assert!(resolve::ingest_references(&webhook("{}")).secret_names().is_empty());
 }
 

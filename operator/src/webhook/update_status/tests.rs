@@ -99,6 +99,14 @@ fn the_body_has_the_operators_fields_and_no_others() {
 }
 
 #[test]
+fn the_address_says_whether_it_is_https() {
+    let mut webhook = webhook(&Value::Null);
+    webhook.spec.ingest = Some(serde_json::from_value(json!({"tls": {"secretRef": {"name": "letters-tls"}}})).unwrap());
+    let address = desired(&webhook, &findings(), Timestamp::UNIX_EPOCH).address.unwrap();
+    assert_eq!(address.url.unwrap(), "https://letters-ingest.mail.svc/v1/events");
+}
+
+#[test]
 fn what_was_written_is_found_equal_whatever_the_sidecar_adds() {
     let before = webhook(&programmed(4, "Programmed"));
     let mut status = desired(&before, &findings(), Timestamp::UNIX_EPOCH);
