@@ -1,6 +1,7 @@
 //! The router as a client sees it, with a journal in memory.
 
 mod events;
+mod pressure;
 mod requests;
 
 use std::{
