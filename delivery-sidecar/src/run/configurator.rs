@@ -173,6 +173,7 @@ fn encrypt(webhook: &WebhookConfig, known: &mut Option<IngestTls>, encryption: &
             tracing::error!(%error, "the certificate cannot be used; the one before, if there is one, stays in use");
             if matches!(**encryption.load(), Encryption::Plain) {
                 encryption.store(Arc::new(Encryption::Unavailable));
+                *known = Some(IngestTls { pair: None });
             }
         }
     }
@@ -215,6 +216,9 @@ mod tests {
         let (mut known, encryption) = (None, ArcSwap::from_pointee(Encryption::Plain));
         encrypt(&with(Some(bad())), &mut known, &encryption);
         assert!(matches!(**encryption.load(), Encryption::Unavailable));
+        encrypt(&webhook(1), &mut known, &encryption);
+        assert!(matches!(**encryption.load(), Encryption::Plain), "nobody asks for HTTPS any more");
+        encrypt(&with(Some(bad())), &mut known, &encryption);
         encrypt(&with(Some(good())), &mut known, &encryption);
         let last_good = encryption.load_full();
         assert!(matches!(*last_good, Encryption::Tls(_)));
