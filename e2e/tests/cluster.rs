@@ -18,6 +18,8 @@ mod ingest_tls;
 mod keys;
 #[path = "cluster/manifests.rs"]
 mod manifests;
+#[path = "cluster/monitoring.rs"]
+mod monitoring;
 #[path = "cluster/ownership.rs"]
 mod ownership;
 #[path = "cluster/quickstart.rs"]

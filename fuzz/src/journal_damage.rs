@@ -43,12 +43,13 @@ pub fn journal_damage(input: &[u8]) {
     let harmless = changed == *content;
     disk.set_file(path, changed);
 
-    let recovered = match open(&disk) {
-        Ok((_, recovered)) => recovered,
+    let (journal, recovered) = match open(&disk) {
+        Ok(opened) => opened,
         Err(Error::Damaged { .. } | Error::Version { .. }) if !harmless => return,
         Err(error) => panic!("it is neither read nor refused: {error}"),
     };
-    let pending: Pending = recovered.pending.iter().map(|pending| (pending.seq, pending.endpoint)).collect();
+    let pending = journal.pending_after(0, usize::MAX);
+    let pending: Pending = pending.iter().map(|pending| (pending.seq, pending.endpoint)).collect();
     let survives = |step: &&Step| step.newest < *path || (step.newest == *path && step.length <= offset);
     let last = steps.last().expect("opening is a step");
     if harmless || damaged < newest {

@@ -12,7 +12,7 @@ use crate::delivery::Delivery;
 use crate::format::blob;
 use crate::format::frame::Frame;
 use crate::format::record::{MESSAGE_BYTES, REASON_BYTES, Record};
-use crate::state::{Event, Known, State};
+use crate::state::{Event, Known, Need, State};
 use crate::{Accepted, Committed, Failure, IdempotencyKey, NewEvent, Ordinal, Outcome, OutcomeKind, Seq};
 
 /// Bytes that an event takes beside its payload, at most, without deliveries.
@@ -25,9 +25,11 @@ pub(crate) struct Batch {
     pub(crate) frame: Frame,
     pub(crate) records: Vec<Record>,
     pub(crate) committed: Vec<Committed>,
+    /// Places that its events take.
+    pub(crate) places: u64,
     next_seq: Seq,
     next_ordinal: u32,
-    keys: HashMap<u128, (IdempotencyKey, u32)>,
+    keys: HashMap<u128, Known>,
     assigned: HashMap<String, Ordinal>,
     dropped: HashSet<Ordinal>,
     /// Attempts of deliveries that have an outcome here; `None` when it was their last.
@@ -44,6 +46,7 @@ impl Batch {
             frame: Frame::new(),
             records: Vec::new(),
             committed: Vec::new(),
+            places: 0,
             next_seq: state.next_seq,
             next_ordinal: state.next_ordinal,
             keys: HashMap::new(),
@@ -64,20 +67,22 @@ impl Batch {
         self.records.push(record);
     }
 
-    /// Bytes that accepting these events would add, at most. Repetitions add none.
-    pub(crate) fn bytes_of(&self, state: &State, events: &[NewEvent]) -> u64 {
-        let bytes = |event: &NewEvent| {
-            EVENT_BYTES + event.payload.len() as u64 + DELIVERY_BYTES * event.deliveries.len() as u64
-        };
-        events.iter().filter(|event| self.known(state, event).is_none()).map(bytes).sum()
+    /// What accepting these events would add, at most. Repetitions add nothing.
+    pub(crate) fn need_of(&self, state: &State, events: &[NewEvent]) -> Need {
+        let mut need = Need::default();
+        for event in events.iter().filter(|event| self.known(state, event).is_none()) {
+            let deliveries = event.deliveries.len() as u64;
+            need.bytes += EVENT_BYTES + event.payload.len() as u64 + DELIVERY_BYTES * deliveries;
+            need.places += places(deliveries);
+        }
+        need
     }
 
-    /// The key of this event as it is remembered, and how many deliveries its event has.
-    fn known(&self, state: &State, event: &NewEvent) -> Option<(IdempotencyKey, u32)> {
+    /// The key of this event as it is remembered.
+    fn known(&self, state: &State, event: &NewEvent) -> Option<Known> {
         let key = event.idempotency?.key;
-        let remembered = || state.keys.get(key).map(|known| (known.key(), known.deliveries));
-        let known = self.keys.get(&key).copied().or_else(remembered)?;
-        (known.0.expires_ms > event.accepted_ms).then_some(known)
+        let known = self.keys.get(&key).copied().or_else(|| state.keys.get(key))?;
+        (known.expires_ms > event.accepted_ms).then_some(known)
     }
 
     fn is_known(&self, state: &State, ordinal: Ordinal) -> bool {
@@ -91,8 +96,13 @@ impl Batch {
     }
 
     fn accept_one(&mut self, state: &State, event: NewEvent) -> Accepted {
-        if let (Some((known, deliveries)), Some(key)) = (self.known(state, &event), event.idempotency) {
-            return if known.content == key.content { Accepted::Duplicate { deliveries } } else { Accepted::Conflict };
+        if let (Some(known), Some(key)) = (self.known(state, &event), event.idempotency) {
+            let deliveries = known.deliveries;
+            return if known.has_content(key.content) {
+                Accepted::Duplicate { deliveries }
+            } else {
+                Accepted::Conflict
+            };
         }
         let NewEvent { payload, accepted_ms, idempotency: key, mut deliveries, group } = event;
         deliveries.sort_unstable();
@@ -101,11 +111,13 @@ impl Batch {
         let seq = self.next_seq;
         self.next_seq += 1;
         if let Some(key) = key {
-            self.keys.insert(key.key, (key, u32::try_from(deliveries.len()).unwrap_or(u32::MAX)));
+            let deliveries = u32::try_from(deliveries.len()).unwrap_or(u32::MAX);
+            self.keys.insert(key.key, Known::new(&key, deliveries, 0));
         }
         let length = blob::put(self.frame.data(), seq, &deliveries, &payload);
         let blob = u32::try_from(length).expect("an event's size is checked before it gets here");
         self.push(Record::Event { seq, accepted_ms, key, deliveries: deliveries.clone(), blob, group });
+        self.places += places(deliveries.len() as u64);
         self.committed.push(Committed { seq, accepted_ms, deliveries, group, payload });
         Accepted::New { seq }
     }
@@ -164,20 +176,20 @@ impl Batch {
     }
 
     /// Copies an event as it stands. An empty blob says that it was found damaged.
-    pub(crate) fn move_event(&mut self, seq: Seq, event: &Event, blob: &[u8]) {
+    pub(crate) fn move_event(&mut self, seq: Seq, event: &Event<'_>, blob: &[u8]) {
         self.frame.data().extend_from_slice(blob);
         self.push(Record::Moved {
             seq,
             accepted_ms: event.accepted_ms,
-            deliveries: event.deliveries.as_slice().to_vec(),
+            deliveries: event.deliveries.iter().collect(),
             blob: u32::try_from(blob.len()).unwrap_or(0),
             group: event.group,
         });
     }
 
     /// Copies a key.
-    pub(crate) fn move_key(&mut self, known: &Known) {
-        self.push(Record::Key { key: known.key(), deliveries: known.deliveries });
+    pub(crate) fn move_key(&mut self, key: IdempotencyKey, deliveries: u32) {
+        self.push(Record::Key { key, deliveries });
     }
 
     /// Removes dead letters.
@@ -186,6 +198,11 @@ impl Batch {
             self.push(Record::Removed { dead_letters });
         }
     }
+}
+
+/// An event without deliveries is finished at once.
+fn places(deliveries: u64) -> u64 {
+    if deliveries == 0 { 0 } else { 1 + deliveries }
 }
 
 /// Attempts of a delivery that is pending.

@@ -17,8 +17,8 @@ use crate::state::State;
 use crate::store::{Store, look};
 use crate::writer::{Answer, Closed, Outcomes, Request, WaitingOutcome, Writer};
 use crate::{
-    Accepted, Committed, DeadLetter, EndpointStats, Error, NewEvent, Options, Ordinal, Outcome, Overflow, Recovered,
-    Seq, Space, Stored, Tidied, Usage,
+    Accepted, Committed, DeadLetter, EndpointStats, Error, NewEvent, Options, Ordinal, Outcome, Overflow, Pending,
+    Recovered, Seq, Space, Stored, Tidied, Usage,
 };
 
 /// Most bytes of one event's payload.
@@ -240,6 +240,12 @@ impl Journal {
     /// The endpoints that are known, in order.
     pub fn endpoints(&self) -> Vec<Ordinal> {
         look(&self.inner.state).endpoints.iter().map(|(ordinal, _)| ordinal).collect()
+    }
+
+    /// Deliveries that are not finished, in order of acceptance: those of the events behind `after`, until there are `most` of
+    /// them or a few more, because those of one event come together. To go through all in steps, begin behind 0.
+    pub fn pending_after(&self, after: Seq, most: usize) -> Vec<Pending> {
+        look(&self.inner.state).pending_after(after, most)
     }
 
     /// How many deliveries of an endpoint are not finished.

@@ -10,6 +10,10 @@ const MOST_SEGMENT: u64 = 1 << 30;
 /// Finished events that are kept at most, because opening a journal reads the records of each.
 const MOST_HISTORY: u64 = 1_000_000;
 
+/// An event that is not finished, and each of its deliveries that wait, take a place of this size: memory is needed for each,
+/// however small it is on disk. An event of 1 KiB for one endpoint takes no more than its bytes.
+const PLACE_BYTES: u64 = 512;
+
 /// Bounds in bytes, from the options.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Limits {
@@ -22,6 +26,8 @@ pub(crate) struct Limits {
     pub(crate) per_endpoint: u64,
     /// Most bytes of events that are kept for dead letters alone.
     pub(crate) dead_letters: u64,
+    /// Most events that are not finished and deliveries that wait, together.
+    pub(crate) places: u64,
     /// For how long dead letters are kept, in milliseconds.
     pub(crate) dead_letter_retention_ms: i64,
     /// For how long finished events are kept if the space is not needed, in milliseconds.
@@ -39,6 +45,7 @@ impl Limits {
             segment: segment_bytes.max(max / 256).min(max / 16).clamp(LEAST_SEGMENT, MOST_SEGMENT),
             per_endpoint: space.max_bytes_per_endpoint.min(max),
             dead_letters: space.dead_letter_max_bytes.min(max / 2),
+            places: max / PLACE_BYTES,
             dead_letter_retention_ms: space.dead_letter_retention_ms,
             history_retention_ms: space.history_retention_ms,
             history_events: MOST_HISTORY,

@@ -257,8 +257,8 @@ pub struct Redelivered {
 pub struct Recovered {
     /// Endpoints, in order of ordinal.
     pub endpoints: Vec<EndpointRecord>,
-    /// Unfinished deliveries, in order of acceptance.
-    pub pending: Vec<Pending>,
+    /// How many deliveries are not finished. [`crate::Journal::pending_after`] tells which.
+    pub pending: u64,
     /// What was cut off the end because a crash had torn it. Never contains anything that was synced.
     pub cut: Option<Cut>,
 }

@@ -131,7 +131,7 @@ impl Delivery {
         };
 
         let mut engine = Engine::new(schedule::Options { cache_bytes: CACHE_BYTES, seed: rand::random() });
-        engine.recover(&recovered.endpoints, &recovered.pending);
+        open::recover(&mut engine, &journal, &recovered);
         let board = Arc::new(Board::new());
         let engine_task = EngineTask::new(Parts {
             engine,
@@ -145,7 +145,7 @@ impl Delivery {
             metrics: metrics.clone(),
             snapshot,
             sender,
-            has_work: !recovered.pending.is_empty(),
+            has_work: recovered.pending > 0,
         });
         let engine_task = tokio::spawn(engine_task.await.run());
 

@@ -9,13 +9,14 @@ use tokio::{task::spawn_blocking, time::sleep};
 use super::clock::now_ms;
 use crate::{
     admin::Latch,
+    schedule::Engine,
     shutdown::Shutdown,
     telemetry::{Metrics, events::JournalOpened},
 };
 
 /// A held journal is tried again after this time: two pods overlap for some seconds when one replaces the other.
 const AGAIN: Duration = Duration::from_secs(1);
-/// Ids that are remembered at most; each takes some 40 bytes of memory.
+/// Ids that are remembered at most; each takes some 32 bytes of memory.
 const MAX_IDEMPOTENCY_KEYS: usize = 1_000_000;
 /// The journal makes it smaller where it is small itself: space comes back in whole segments.
 const SEGMENT_BYTES: u64 = 64 << 20;
@@ -29,6 +30,9 @@ pub struct Opened {
     /// What was in it.
     pub recovered: Recovered,
 }
+
+/// Most deliveries that are handed to the engine at once, so that a backlog is not in memory three times.
+const RECOVER_DELIVERIES: usize = 4_096;
 
 /// How a Webhook's journal is opened.
 pub fn options(directory: &Path, webhook: &WebhookConfig) -> Options {
@@ -49,6 +53,18 @@ pub fn space(webhook: &WebhookConfig) -> Space {
         dead_letter_retention_ms: i64::try_from(webhook.dead_letter.retention_ms).unwrap_or(i64::MAX),
         dead_letter_max_bytes: webhook.dead_letter.max_bytes,
         history_retention_ms: i64::try_from(webhook.history_retention_ms).unwrap_or(i64::MAX),
+    }
+}
+
+/// Hands an engine what a journal held when it was opened.
+pub fn recover(engine: &mut Engine, journal: &Journal, recovered: &Recovered) {
+    engine.recover(&recovered.endpoints, &[]);
+    let mut last = 0;
+    loop {
+        let pending = journal.pending_after(last, RECOVER_DELIVERIES);
+        let Some(delivery) = pending.last() else { return };
+        last = delivery.seq;
+        engine.recover(&[], &pending);
     }
 }
 

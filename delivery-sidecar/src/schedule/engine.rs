@@ -21,6 +21,10 @@ use super::{
 };
 use crate::send::Verdict;
 
+/// Behind so many others, an event is not kept at hand for a lane: its turn may come in hours, and what comes at once for
+/// other lanes would have to make room for it.
+const MOST_AT_HAND: usize = 4_096;
+
 /// See [`crate::schedule`].
 #[derive(Debug)]
 pub struct Engine {
@@ -84,7 +88,7 @@ impl Engine {
         }
     }
 
-    /// Takes over what a journal held when it was opened. `pending` must be in order of acceptance.
+    /// Takes over what a journal held when it was opened. `pending` must be in order of acceptance, and may come in parts.
     pub fn recover(&mut self, endpoints: &[EndpointRecord], pending: &[Pending]) {
         for endpoint in endpoints {
             if let Some(scheduled) = self.lane_or_parked(endpoint.ordinal) {
@@ -114,17 +118,18 @@ impl Engine {
     pub fn handle(&mut self, input: Input, now_ms: i64, effects: &mut Vec<Effect>) {
         match input {
             Input::Committed { seq, accepted_ms, deliveries, group, event } => {
-                let mut kept = 0;
+                let (mut kept, mut uses) = (0, 0);
                 for ordinal in deliveries {
                     if let Some(scheduled) = self.lane_or_parked(ordinal) {
-                        scheduled.lane.push_fresh(seq, accepted_ms, group);
                         kept += 1;
+                        uses += usize::from(scheduled.lane.waiting() < MOST_AT_HAND);
+                        scheduled.lane.push_fresh(seq, accepted_ms, group);
                         self.settle(ordinal, now_ms, effects);
                     }
                 }
-                self.pending += kept as u64;
+                self.pending += kept;
                 if let Some(event) = event {
-                    self.cache.insert(seq, event, kept);
+                    self.cache.insert(seq, event, uses);
                 }
             }
             Input::Finished { ordinal, seq, ended_ms, verdict } => {

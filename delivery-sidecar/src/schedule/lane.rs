@@ -279,6 +279,11 @@ impl Lane {
         self.in_flight.len()
     }
 
+    /// Deliveries that wait.
+    pub fn waiting(&self) -> usize {
+        self.queue.len()
+    }
+
     /// Deliveries that are not finished, those in flight included.
     pub fn pending(&self) -> usize {
         self.queue.len() + self.in_flight.len()

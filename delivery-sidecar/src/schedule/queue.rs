@@ -5,6 +5,7 @@
 //! `PerSubject` has a group for each of 1,024 hashes of a subject, and events without a subject are in none.
 
 mod expiry;
+mod fresh;
 
 use std::{
     cmp::{Ordering, Reverse},
@@ -15,6 +16,7 @@ use posthaste_delivery_config::DeliveryOrdering;
 use posthaste_journal::Seq;
 
 pub use expiry::in_seconds;
+use fresh::Fresh;
 
 /// A delivery that waits. Ordered by time, then by acceptance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -43,7 +45,7 @@ impl Waiting {
     }
 }
 
-// A million waiting deliveries must not take more than 24 MiB.
+// Retries of a million deliveries must not take more than 24 MiB. Before their first attempt, they take 10.
 const _: () = assert!(size_of::<Waiting>() <= 24);
 
 /// See the module.
@@ -51,7 +53,7 @@ const _: () = assert!(size_of::<Waiting>() <= 24);
 pub struct Queue {
     ordering: DeliveryOrdering,
     /// In no group, before their first attempt; in order of acceptance.
-    fresh: VecDeque<Waiting>,
+    fresh: Fresh,
     /// In no group, after it.
     tried: BinaryHeap<Reverse<Waiting>>,
     groups: BTreeMap<u16, Group>,
@@ -69,11 +71,49 @@ pub struct Queue {
 
 #[derive(Debug, Default)]
 struct Group {
-    /// In order of acceptance.
-    waiting: VecDeque<Waiting>,
+    /// Before their first attempt; in order of acceptance.
+    fresh: Fresh,
+    /// After it; in order of acceptance. One, unless they were not in a group when they were attempted.
+    tried: VecDeque<Waiting>,
     in_flight: usize,
     /// Its entry in the queue's heads.
     head: Option<Waiting>,
+}
+
+impl Group {
+    /// Adds a delivery: at the end as it is accepted, or in its place as it comes back.
+    fn push(&mut self, waiting: Waiting) {
+        if waiting.is_fresh() {
+            return self.fresh.push_back(waiting);
+        }
+        let at = self.tried.partition_point(|other| other.seq < waiting.seq);
+        self.tried.insert(at, waiting);
+    }
+
+    /// The first in order of acceptance.
+    fn front(&self) -> Option<Waiting> {
+        let both = [self.fresh.front(), self.tried.front().copied()];
+        both.into_iter().flatten().min_by_key(|waiting| waiting.seq)
+    }
+
+    /// Takes the first in order of acceptance.
+    fn pop_front(&mut self) -> Option<Waiting> {
+        if self.front()?.is_fresh() {
+            return self.fresh.pop_front();
+        }
+        let first = self.tried.pop_front();
+        shrink(&mut self.tried);
+        first
+    }
+
+    fn len(&self) -> usize {
+        self.fresh.len() + self.tried.len()
+    }
+
+    /// All of them, in no order.
+    fn into_all(mut self) -> impl Iterator<Item = Waiting> {
+        std::mem::take(&mut self.tried).into_iter().chain(std::iter::from_fn(move || self.fresh.pop_front()))
+    }
 }
 
 /// A delivery and the key of its group.
@@ -85,9 +125,10 @@ impl Queue {
         if self.ordering == ordering {
             return;
         }
-        let mut all: Vec<Waiting> = std::mem::take(&mut self.fresh).into();
+        let mut all: Vec<Waiting> = Vec::with_capacity(self.len());
+        all.extend(std::iter::from_fn(|| self.fresh.pop_front()));
         all.extend(std::mem::take(&mut self.tried).into_iter().map(|Reverse(waiting)| waiting));
-        all.extend(std::mem::take(&mut self.groups).into_values().flat_map(|group| group.waiting));
+        all.extend(std::mem::take(&mut self.groups).into_values().flat_map(Group::into_all));
         all.sort_unstable_by_key(|waiting| waiting.seq);
         *self = Self { ordering, expired: std::mem::take(&mut self.expired), ..Self::default() };
         for group in in_flight {
@@ -111,13 +152,7 @@ impl Queue {
             }
             return;
         };
-        let group = self.groups.entry(key).or_default();
-        // At the end as it is accepted, or at the front as it comes back.
-        let at = match group.waiting.back() {
-            Some(last) if last.seq > waiting.seq => group.waiting.partition_point(|other| other.seq < waiting.seq),
-            _ => group.waiting.len(),
-        };
-        group.waiting.insert(at, waiting);
+        self.groups.entry(key).or_default().push(waiting);
         self.grouped += 1;
         self.settle(key);
     }
@@ -143,15 +178,13 @@ impl Queue {
         match key {
             Some(key) => {
                 let group = self.groups.get_mut(&key)?;
-                group.waiting.pop_front();
-                shrink(&mut group.waiting);
+                group.pop_front();
                 group.in_flight += 1;
                 self.grouped -= 1;
                 self.settle(key);
             }
             None if waiting.is_fresh() => {
                 self.fresh.pop_front();
-                shrink(&mut self.fresh);
             }
             None => {
                 self.tried.pop();
@@ -180,7 +213,7 @@ impl Queue {
         let Some(last) = seqs.last() else { return Vec::new() };
         let is_wanted = |waiting: &Waiting| seqs.binary_search(&waiting.seq).is_ok();
         let mut taken = Vec::new();
-        take_from(&mut self.fresh, *last, is_wanted, &mut taken);
+        self.fresh.take(*last, is_wanted, &mut taken);
         self.tried.retain(|Reverse(waiting)| {
             let wanted = is_wanted(waiting);
             if wanted {
@@ -192,7 +225,10 @@ impl Queue {
         let keys: Vec<u16> = self.groups.keys().copied().collect();
         for key in keys {
             if let Some(group) = self.groups.get_mut(&key) {
-                take_from(&mut group.waiting, *last, is_wanted, &mut taken);
+                group.fresh.take(*last, is_wanted, &mut taken);
+                taken.extend(group.tried.iter().filter(|waiting| is_wanted(waiting)));
+                group.tried.retain(|waiting| !is_wanted(waiting));
+                shrink(&mut group.tried);
             }
             self.settle(key);
         }
@@ -221,7 +257,7 @@ impl Queue {
 
     fn next_fresh(&self) -> Option<(Waiting, Option<u16>)> {
         let head = self.fresh_heads.first().map(|(waiting, key)| (*waiting, Some(*key)));
-        earlier(self.fresh.front().map(|waiting| (*waiting, None)), head)
+        earlier(self.fresh.front().map(|waiting| (waiting, None)), head)
     }
 
     fn next_tried(&self) -> Option<(Waiting, Option<u16>)> {
@@ -232,7 +268,7 @@ impl Queue {
     /// Puts the right head of a group among the heads. To be called after every change to a group.
     fn settle(&mut self, key: u16) {
         let Some(group) = self.groups.get_mut(&key) else { return };
-        let head = group.waiting.front().filter(|_| group.in_flight == 0).copied();
+        let head = group.front().filter(|_| group.in_flight == 0);
         let old = std::mem::replace(&mut group.head, head);
         if head.is_none() && group.in_flight == 0 {
             self.groups.remove(&key);
@@ -255,20 +291,6 @@ impl Queue {
 
 fn earlier(a: Option<(Waiting, Option<u16>)>, b: Option<(Waiting, Option<u16>)>) -> Option<(Waiting, Option<u16>)> {
     [a, b].into_iter().flatten().min_by_key(|(waiting, _)| (waiting.due_ms, waiting.seq))
-}
-
-/// Moves what is wanted from the front of a queue in order of acceptance, up to `last`, to `taken`.
-fn take_from(queue: &mut VecDeque<Waiting>, last: Seq, is_wanted: impl Fn(&Waiting) -> bool, taken: &mut Vec<Waiting>) {
-    let before = queue.partition_point(|waiting| waiting.seq <= last);
-    let front: Vec<Waiting> = queue.drain(..before).collect();
-    for waiting in front.into_iter().rev() {
-        if is_wanted(&waiting) {
-            taken.push(waiting);
-        } else {
-            queue.push_front(waiting);
-        }
-    }
-    shrink(queue);
 }
 
 /// Gives the memory of a backlog back.
@@ -398,12 +420,11 @@ mod tests {
             }
             while queue.pop(1_000).is_some() {
                 if queue.len() == 1 {
-                    let capacity = |group: &Group| group.waiting.capacity();
-                    assert!(queue.groups.values().map(capacity).sum::<usize>() < 100);
+                    assert!(queue.groups.values().map(|group| group.tried.capacity()).sum::<usize>() < 100);
                 }
                 queue.ended(0);
             }
-            assert!(queue.fresh.capacity() < 100 && queue.tried.capacity() < 100);
+            assert!(queue.tried.capacity() < 100);
         }
     }
 }

@@ -31,6 +31,8 @@ struct Driver {
     memos: BTreeMap<Ordinal, bytes::Bytes>,
     /// Order of starts.
     started: Vec<(Ordinal, Seq)>,
+    /// Events that were at hand when an attempt started.
+    at_hand: BTreeSet<Seq>,
 }
 
 impl Driver {
@@ -43,6 +45,7 @@ impl Driver {
             outcomes: Vec::new(),
             memos: BTreeMap::new(),
             started: Vec::new(),
+            at_hand: BTreeSet::new(),
         }
     }
 
@@ -65,6 +68,7 @@ impl Driver {
                     self.started.push(key);
                     if let Some(event) = start.event {
                         assert_eq!(event.id, start.seq.to_string());
+                        self.at_hand.insert(start.seq);
                     }
                 }
                 Effect::Record(outcome) => self.outcomes.push(outcome),
@@ -519,6 +523,21 @@ fn another_url_is_another_receiver() {
         driver.commit(&[0]);
     }
     assert_eq!(driver.running.len(), 1);
+}
+
+#[test]
+fn the_backlog_of_one_endpoint_does_not_displace_the_events_of_others() {
+    let mut driver = Driver::configured(10, vec![(Ordinal(1), settings())]);
+    for _ in 0..4_096 {
+        driver.commit(&[0]);
+    }
+    let (first, second) = (driver.commit(&[1]), driver.commit(&[1]));
+    for _ in 0..100 {
+        driver.commit(&[0]);
+    }
+    driver.finish(1, first, succeeded());
+    assert_eq!(driver.started, [(Ordinal(1), first), (Ordinal(1), second)]);
+    assert!(driver.at_hand.contains(&second), "it would have to be read from the journal");
 }
 
 #[test]

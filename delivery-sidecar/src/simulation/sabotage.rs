@@ -2,7 +2,7 @@
 //! The engine and the journal themselves are never changed.
 
 use posthaste_delivery_config::DeliveryOrdering;
-use posthaste_journal::Recovered;
+use posthaste_journal::Pending;
 
 use crate::{
     ingest::{AcceptError, Kept},
@@ -95,11 +95,11 @@ impl Sabotage {
     }
 
     /// What the engine is told of the journal.
-    pub fn recovered(self, recovered: &mut Recovered) {
+    pub fn recovered(self, pending: &mut Vec<Pending>) {
         match self {
-            Self::RecoveredDeliverySkipped => drop(recovered.pending.pop()),
+            Self::RecoveredDeliverySkipped => drop(pending.pop()),
             Self::RecoveredAttemptsForgotten => {
-                for pending in &mut recovered.pending {
+                for pending in pending {
                     (pending.attempts, pending.due_ms) = (0, 0);
                 }
             }

@@ -4,11 +4,14 @@ use super::{Batch, EVENT_BYTES, pending_attempts};
 use crate::delivery::Delivery;
 use crate::format::blob;
 use crate::format::record::Record;
-use crate::state::State;
+use crate::state::{Need, State};
 use crate::{Kept, Ordinal, Redelivered, Seq, Stored};
 
 /// Bytes that a delivery takes in the blob and the record of an event that is written anew, at most.
 const STANDING_BYTES: u64 = 40;
+
+/// Places that an event takes that is pending for one endpoint.
+const PLACES: u64 = 2;
 
 impl Batch {
     /// Makes finished deliveries to an endpoint pending again, as far as their events are still there. Those that are pending
@@ -63,6 +66,7 @@ impl Batch {
         if !known.is_empty() {
             self.push(Record::Redelivered { deliveries: known });
         }
+        self.places += PLACES * restored.len() as u64;
         restored
     }
 
@@ -82,7 +86,8 @@ impl Batch {
     /// How the deliveries of an event stand with what is made pending again here.
     fn standing(&self, state: &State, seq: Seq) -> Vec<Delivery> {
         let again = self.again.get(&seq).map(Vec::as_slice).unwrap_or_default();
-        let before = state.events.get(seq).map(|event| event.deliveries.as_slice()).unwrap_or_default().iter().copied();
+        let event = state.events.get(seq);
+        let before = event.iter().flat_map(|event| event.deliveries.iter());
         let before = before.filter(|delivery| !again.contains(&delivery.endpoint()));
         let again = again.iter().map(|endpoint| Delivery::fresh(*endpoint).redelivered());
         let mut standing: Vec<Delivery> =
@@ -91,12 +96,12 @@ impl Batch {
         standing
     }
 
-    /// Bytes that making these events pending again would add, at most.
-    pub(crate) fn bytes_of_kept(events: &[Kept]) -> u64 {
+    /// What making these events pending again would add, at most.
+    pub(crate) fn need_of_kept(events: &[Kept]) -> Need {
         let bytes = |event: &Kept| {
             let deliveries = event.stored.deliveries.len() as u64 + 1;
             EVENT_BYTES + event.stored.payload.len() as u64 + STANDING_BYTES * deliveries
         };
-        events.iter().map(bytes).sum()
+        Need { bytes: events.iter().map(bytes).sum(), places: PLACES * events.len() as u64 }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::event::Deliveries;
 use super::keys::KEY_BYTES;
+use super::standing::Standings;
 use super::{Event, Known, State, stats};
 use crate::delivery::{Delivery, Standing};
 use crate::format::record::Record;
@@ -37,8 +38,7 @@ impl State {
                 if let Some(key) = key {
                     self.remember_key(&key, u32::try_from(deliveries.len()).unwrap_or(u32::MAX), here.segment);
                 }
-                let deliveries = deliveries.into_iter().map(Delivery::fresh).collect();
-                self.add_event(seq, accepted_ms, deliveries, blob, here, group);
+                self.add_event(seq, accepted_ms, Deliveries::Fresh(&deliveries), blob, here, group);
             }
             Record::Moved { seq, accepted_ms, deliveries, blob, group } => {
                 self.next_seq = self.next_seq.max(seq + 1);
@@ -57,7 +57,7 @@ impl State {
                 }
             }
             Record::Key { key, deliveries } => match self.keys.get(key.key) {
-                Some(known) if known.key() == key => self.move_key(&key, here.segment),
+                Some(known) if known.is(&key) => self.move_key(&key, here.segment),
                 _ => self.remember_key(&key, deliveries, here.segment),
             },
             Record::Removed { dead_letters } => {
@@ -82,7 +82,7 @@ impl State {
         let segments = &mut self.segments;
         segments.hold(segment, KEY_BYTES);
         let forgotten = |known: Known| segments.release(known.segment, KEY_BYTES);
-        self.keys.insert(Known::new(key, deliveries, segment), forgotten);
+        self.keys.insert(&Known::new(key, deliveries, segment), forgotten);
     }
 
     fn move_key(&mut self, key: &IdempotencyKey, segment: u32) {
@@ -107,33 +107,34 @@ impl State {
         &mut self,
         seq: Seq,
         accepted_ms: i64,
-        deliveries: Vec<Delivery>,
+        deliveries: Deliveries<'_>,
         length: u32,
         place: Place,
         group: u16,
     ) {
-        for delivery in &deliveries {
+        for delivery in deliveries.iter() {
             // A number that was used is not given again, even if nothing says whose it was.
             self.next_ordinal = self.next_ordinal.max(delivery.endpoint().0 + 1);
-            let endpoint = self.endpoints.entry(delivery.endpoint());
             if delivery.is_dead() {
-                endpoint.dead.insert(seq, ());
+                self.endpoints.entry(delivery.endpoint()).dead.insert(seq, ());
                 self.dead_letters.push(seq, delivery.endpoint());
             } else {
-                endpoint.pending.insert(seq, ());
+                self.endpoints.add_pending(delivery.endpoint(), seq);
             }
         }
-        let Some(deliveries) = Deliveries::new(deliveries) else { return };
+        if deliveries.len() == 0 {
+            return;
+        }
         let event = Event { accepted_ms, segment: place.segment, offset: place.offset, length, group, deliveries };
         let weight = event.weight().cast_signed();
-        for delivery in event.deliveries.as_slice().iter().filter(|delivery| !delivery.is_dead()) {
+        for delivery in deliveries.iter().filter(|delivery| !delivery.is_dead()) {
             self.endpoints.weigh(delivery.endpoint(), weight, &self.limits);
         }
         self.segments.hold(place.segment, event.live());
         if event.is_only_dead() {
             self.dead_letters.bytes += u64::from(length);
         }
-        self.events.insert(seq, event);
+        self.events.insert(seq, &event);
     }
 
     /// An event that is still known stands as the record says: cleaning copies what is in memory, and a journal that still
@@ -147,21 +148,23 @@ impl State {
         place: Place,
         group: u16,
     ) {
-        let Some(event) = self.events.get_mut(seq) else {
-            return self.add_event(seq, accepted_ms, deliveries, length, place, group);
+        let Some(event) = self.events.get(seq) else {
+            let Some(standings) = Standings::new(deliveries) else { return };
+            return self.add_event(seq, accepted_ms, Deliveries::Standing(&standings), length, place, group);
         };
+        let after = Event { segment: place.segment, offset: place.offset, length, ..event };
         self.segments.release(event.segment, event.live());
+        self.segments.hold(after.segment, after.live());
         if length != event.length {
             let change = i64::from(length) - i64::from(event.length);
-            for delivery in event.deliveries.as_slice().iter().filter(|delivery| !delivery.is_dead()) {
+            for delivery in event.deliveries.iter().filter(|delivery| !delivery.is_dead()) {
                 self.endpoints.weigh(delivery.endpoint(), change, &self.limits);
             }
         }
         if event.is_only_dead() {
             self.dead_letters.bytes = self.dead_letters.bytes - u64::from(event.length) + u64::from(length);
         }
-        (event.segment, event.offset, event.length) = (place.segment, place.offset, length);
-        self.segments.hold(event.segment, event.live());
+        self.events.moved(seq, place.segment, place.offset, length);
     }
 
     fn apply_outcome(&mut self, outcome: &Outcome, attempted: bool) {
@@ -174,7 +177,7 @@ impl State {
             OutcomeKind::Retry { due_ms, .. } => Standing::Pending { due_ms },
             OutcomeKind::DeadLettered { .. } => Standing::Dead { at_ms: outcome.at_ms },
         };
-        let Some(event) = self.events.get_mut(outcome.seq) else { return };
+        let Some(event) = self.events.get(outcome.seq) else { return };
         let Some(before) = event.deliveries.get(outcome.endpoint) else { return };
         if before.is_dead() {
             return;
@@ -183,16 +186,17 @@ impl State {
         if before.is_redelivered() && !after.is_dead() {
             after = after.redelivered();
         }
-        event.deliveries.replace(after);
         self.segments.resize(event.segment, Event::live_change(before, Some(after)));
+        let (length, weight) = (event.length, event.weight());
+        self.events.put(outcome.seq, after);
         if after.is_dead() {
-            if event.is_only_dead() {
-                self.dead_letters.bytes += u64::from(event.length);
+            if self.events.get(outcome.seq).is_some_and(|event| event.is_only_dead()) {
+                self.dead_letters.bytes += u64::from(length);
             }
             self.dead_letters.push(outcome.seq, outcome.endpoint);
-            self.endpoints.weigh(outcome.endpoint, -event.weight().cast_signed(), &self.limits);
+            self.endpoints.weigh(outcome.endpoint, -weight.cast_signed(), &self.limits);
+            self.endpoints.remove_pending(outcome.endpoint, outcome.seq);
             if let Some(endpoint) = self.endpoints.get_mut(outcome.endpoint) {
-                endpoint.pending.remove(outcome.seq);
                 endpoint.dead.insert(outcome.seq, ());
             }
         }
@@ -200,7 +204,7 @@ impl State {
 
     /// Makes a finished delivery pending again. Without its event there is nothing to deliver.
     fn redeliver(&mut self, seq: Seq, ordinal: Ordinal) {
-        let Some(event) = self.events.get_mut(seq) else { return };
+        let Some(event) = self.events.get(seq) else { return };
         let before = event.deliveries.get(ordinal);
         if before.is_some_and(|before| !before.is_dead()) {
             return;
@@ -209,33 +213,31 @@ impl State {
             self.dead_letters.bytes -= u64::from(event.length);
         }
         let after = Delivery::fresh(ordinal).redelivered();
-        event.deliveries.put(after);
         self.segments.resize(event.segment, Event::live_change(before, Some(after)));
         let weight = event.weight().cast_signed();
-        let endpoint = self.endpoints.entry(ordinal);
-        endpoint.dead.remove(seq);
-        endpoint.pending.insert(seq, ());
+        self.events.put(seq, after);
+        self.endpoints.entry(ordinal).dead.remove(seq);
+        self.endpoints.add_pending(ordinal, seq);
         self.endpoints.weigh(ordinal, weight, &self.limits);
     }
 
     /// Takes a delivery out of the event and of the endpoint.
     fn finish(&mut self, seq: Seq, ordinal: Ordinal) {
         self.finish_in_event(seq, ordinal);
+        self.endpoints.remove_pending(ordinal, seq);
         if let Some(endpoint) = self.endpoints.get_mut(ordinal) {
-            endpoint.pending.remove(seq);
             endpoint.dead.remove(seq);
         }
     }
 
     fn finish_in_event(&mut self, seq: Seq, ordinal: Ordinal) {
-        let Some(event) = self.events.get_mut(seq) else { return };
+        let Some(event) = self.events.get(seq) else { return };
         let Some(delivery) = event.deliveries.get(ordinal) else { return };
-        let length = u64::from(event.length);
-        let was_only_dead = event.is_only_dead();
+        let (length, was_only_dead) = (u64::from(event.length), event.is_only_dead());
         if !delivery.is_dead() {
             self.endpoints.weigh(ordinal, -event.weight().cast_signed(), &self.limits);
         }
-        if event.deliveries.remove(ordinal) {
+        if event.deliveries.len() == 1 {
             self.segments.release(event.segment, event.live());
             self.events.remove(seq);
             if was_only_dead {
@@ -244,7 +246,8 @@ impl State {
             return;
         }
         self.segments.resize(event.segment, Event::live_change(delivery, None));
-        if !was_only_dead && event.is_only_dead() {
+        self.events.take(seq, ordinal);
+        if !was_only_dead && self.events.get(seq).is_some_and(|event| event.is_only_dead()) {
             self.dead_letters.bytes += length;
         }
     }
@@ -294,11 +297,11 @@ impl State {
     }
 }
 
-fn is_dead(event: Option<&Event>, ordinal: Ordinal) -> bool {
+fn is_dead(event: Option<Event<'_>>, ordinal: Ordinal) -> bool {
     event.and_then(|event| event.deliveries.get(ordinal)).is_some_and(Delivery::is_dead)
 }
 
-fn died_ms(event: Option<&Event>, ordinal: Ordinal) -> i64 {
+fn died_ms(event: Option<Event<'_>>, ordinal: Ordinal) -> i64 {
     match event.and_then(|event| event.deliveries.get(ordinal)).map(Delivery::standing) {
         Some(Standing::Dead { at_ms }) => at_ms,
         _ => 0,

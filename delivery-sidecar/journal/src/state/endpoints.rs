@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::seq_map::SeqMap;
 use crate::format::record::SnapshotEndpoint;
 use crate::limits::Limits;
-use crate::{EndpointStats, Ordinal};
+use crate::{EndpointStats, Ordinal, Seq};
 
 /// One endpoint.
 #[derive(Debug, Default)]
@@ -28,6 +28,8 @@ pub(crate) struct Endpoint {
 pub(crate) struct Endpoints {
     by_ordinal: BTreeMap<Ordinal, Endpoint>,
     by_uid: HashMap<String, Ordinal>,
+    /// Deliveries that are pending, of all together.
+    pending: u64,
     /// Those that were found to have too much pending, until they have clearly less.
     overflowing: BTreeSet<Ordinal>,
 }
@@ -45,6 +47,23 @@ impl Endpoints {
     /// that names their endpoints.
     pub(crate) fn entry(&mut self, ordinal: Ordinal) -> &mut Endpoint {
         self.by_ordinal.entry(ordinal).or_default()
+    }
+
+    /// A delivery is pending.
+    pub(crate) fn add_pending(&mut self, ordinal: Ordinal, seq: Seq) {
+        let is_new = self.entry(ordinal).pending.insert(seq, ()).is_none();
+        self.pending += u64::from(is_new);
+    }
+
+    /// A delivery is not pending any more, if it was.
+    pub(crate) fn remove_pending(&mut self, ordinal: Ordinal, seq: Seq) {
+        let removed = self.by_ordinal.get_mut(&ordinal).and_then(|endpoint| endpoint.pending.remove(seq));
+        self.pending -= u64::from(removed.is_some());
+    }
+
+    /// How many deliveries are pending.
+    pub(crate) fn pending(&self) -> u64 {
+        self.pending
     }
 
     /// An endpoint has more or fewer bytes pending. One that is not known has none.
@@ -85,6 +104,7 @@ impl Endpoints {
     pub(crate) fn remove(&mut self, ordinal: Ordinal) -> Option<Endpoint> {
         let endpoint = self.by_ordinal.remove(&ordinal)?;
         self.overflowing.remove(&ordinal);
+        self.pending -= endpoint.pending.len() as u64;
         if self.by_uid.get(&endpoint.uid) == Some(&ordinal) {
             self.by_uid.remove(&endpoint.uid);
         }

@@ -1,11 +1,12 @@
 //! What is kept in memory of an event whose deliveries are not all finished.
 
+use super::standing::Standings;
 use crate::Ordinal;
 use crate::delivery::Delivery;
 
 /// Where an event's blob is and how its deliveries stand.
-#[derive(Debug)]
-pub(crate) struct Event {
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Event<'a> {
     pub(crate) accepted_ms: i64,
     /// The segment's id.
     pub(crate) segment: u32,
@@ -15,20 +16,18 @@ pub(crate) struct Event {
     pub(crate) length: u32,
     /// The caller's.
     pub(crate) group: u16,
-    pub(crate) deliveries: Deliveries,
+    pub(crate) deliveries: Deliveries<'a>,
 }
 
-/// Deliveries in order of their endpoints. Most events have one, so one is kept without an allocation.
-#[derive(Debug)]
-pub(crate) enum Deliveries {
-    One(Delivery),
-    Many(Box<Many>),
-}
-
-#[derive(Debug)]
-pub(crate) struct Many {
-    list: Vec<Delivery>,
-    pending: u32,
+/// Deliveries in order of their endpoints.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Deliveries<'a> {
+    /// One, before its first attempt.
+    One(Ordinal),
+    /// Several, all of them before their first attempts.
+    Fresh(&'a [Ordinal]),
+    /// Others.
+    Standing(&'a Standings),
 }
 
 /// Bytes of an event's record without its blob and deliveries, as it would be written again.
@@ -41,11 +40,10 @@ fn delivery_bytes(delivery: Delivery) -> u64 {
     if delivery.is_fresh() { 3 } else { 11 }
 }
 
-impl Event {
+impl Event<'_> {
     /// Bytes that are needed on disk for its sake.
     pub(crate) fn live(&self) -> u64 {
-        let deliveries: u64 = self.deliveries.as_slice().iter().map(|delivery| delivery_bytes(*delivery)).sum();
-        RECORD_BYTES + u64::from(self.length) + deliveries
+        RECORD_BYTES + u64::from(self.length) + self.deliveries.iter().map(delivery_bytes).sum::<u64>()
     }
 
     /// Bytes that it counts for each endpoint that waits for it.
@@ -59,90 +57,38 @@ impl Event {
         bytes(after) - bytes(before.into())
     }
 
-    /// Whether it is kept for its dead letters alone.
+    /// Whether it is kept for its dead letters alone. Cheap.
     pub(crate) fn is_only_dead(&self) -> bool {
-        self.deliveries.pending() == 0
+        matches!(self.deliveries, Deliveries::Standing(standings) if standings.pending() == 0)
     }
 }
 
-impl Deliveries {
-    /// `None` for none. They must be in order of their endpoints.
-    pub(crate) fn new(list: Vec<Delivery>) -> Option<Self> {
-        match list.as_slice() {
-            [] => None,
-            [one] => Some(Self::One(*one)),
-            _ => {
-                let pending = list.iter().filter(|delivery| !delivery.is_dead()).count();
-                Some(Self::Many(Box::new(Many { list, pending: u32::try_from(pending).unwrap_or(u32::MAX) })))
-            }
-        }
-    }
-
-    pub(crate) fn as_slice(&self) -> &[Delivery] {
+impl Deliveries<'_> {
+    pub(crate) fn len(&self) -> usize {
         match self {
-            Self::One(one) => std::slice::from_ref(one),
-            Self::Many(many) => &many.list,
-        }
-    }
-
-    fn pending(&self) -> u32 {
-        match self {
-            Self::One(one) => u32::from(!one.is_dead()),
-            Self::Many(many) => many.pending,
+            Self::One(_) => 1,
+            Self::Fresh(endpoints) => endpoints.len(),
+            Self::Standing(standings) => standings.as_slice().len(),
         }
     }
 
     pub(crate) fn get(&self, endpoint: Ordinal) -> Option<Delivery> {
-        let list = self.as_slice();
-        list.binary_search_by_key(&endpoint, |delivery| delivery.endpoint()).ok().map(|at| list[at])
-    }
-
-    /// Puts a delivery in the place of the one to the same endpoint.
-    pub(crate) fn replace(&mut self, delivery: Delivery) {
         match self {
-            Self::One(one) if one.endpoint() == delivery.endpoint() => *one = delivery,
-            Self::One(_) => {}
-            Self::Many(many) => {
-                let found = many.list.binary_search_by_key(&delivery.endpoint(), |other| other.endpoint());
-                let Ok(at) = found else { return };
-                many.pending = many.pending - u32::from(!many.list[at].is_dead()) + u32::from(!delivery.is_dead());
-                many.list[at] = delivery;
+            Self::One(one) => (*one == endpoint).then(|| Delivery::fresh(endpoint)),
+            Self::Fresh(endpoints) => endpoints.binary_search(&endpoint).ok().map(|_| Delivery::fresh(endpoint)),
+            Self::Standing(standings) => {
+                let list = standings.as_slice();
+                list.binary_search_by_key(&endpoint, |delivery| delivery.endpoint()).ok().map(|at| list[at])
             }
         }
     }
 
-    /// Puts a delivery in, in place of the one to the same endpoint if there is one.
-    pub(crate) fn put(&mut self, delivery: Delivery) {
-        if self.get(delivery.endpoint()).is_some() {
-            return self.replace(delivery);
-        }
-        let mut list = self.as_slice().to_vec();
-        list.insert(list.partition_point(|other| other.endpoint() < delivery.endpoint()), delivery);
-        if let Some(more) = Self::new(list) {
-            *self = more;
-        }
-    }
-
-    /// Takes out the delivery to an endpoint. True when it was the last one, which is then still there.
-    pub(crate) fn remove(&mut self, endpoint: Ordinal) -> bool {
-        let Self::Many(many) = self else { return true };
-        let found = many.list.binary_search_by_key(&endpoint, |delivery| delivery.endpoint());
-        let Ok(at) = found else { return false };
-        let removed = many.list.remove(at);
-        many.pending -= u32::from(!removed.is_dead());
-        if let [one] = many.list[..] {
-            *self = Self::One(one);
-        }
-        false
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_event_with_one_delivery_takes_forty_bytes() {
-        assert_eq!(size_of::<Event>(), 40);
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Delivery> {
+        let (fresh, standing): (&[Ordinal], &[Delivery]) = match self {
+            Self::One(one) => (std::slice::from_ref(one), &[]),
+            Self::Fresh(endpoints) => (endpoints, &[]),
+            Self::Standing(standings) => (&[], standings.as_slice()),
+        };
+        fresh.iter().map(|endpoint| Delivery::fresh(*endpoint)).chain(standing.iter().copied())
     }
 }

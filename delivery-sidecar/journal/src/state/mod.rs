@@ -7,30 +7,42 @@ mod apply;
 mod dead_letters;
 mod endpoints;
 mod event;
+mod events;
 mod history;
 mod keys;
 mod segments;
 mod seq_map;
+mod sets;
+mod standing;
 pub(crate) mod stats;
 
 pub(crate) use apply::Place;
 pub(crate) use dead_letters::DeadLetters;
 pub(crate) use endpoints::{Endpoint, Endpoints};
 pub(crate) use event::Event;
+pub(crate) use events::Events;
 #[cfg(test)]
 pub(crate) use keys::KEY_BYTES;
 pub(crate) use keys::{Keys, Known};
 pub(crate) use segments::{Segment, Segments};
-pub(crate) use seq_map::SeqMap;
 
 use crate::delivery::Standing;
 use crate::format::record::{Snapshot, SnapshotEndpoint};
 use crate::limits::Limits;
 use crate::{DeadLetter, EndpointRecord, EndpointStats, Ordinal, Overflow, Pending, Removed, Seq, Usage};
 
+/// What events need.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Need {
+    /// Bytes of the files, at most.
+    pub(crate) bytes: u64,
+    /// See [`Limits::places`].
+    pub(crate) places: u64,
+}
+
 pub(crate) struct State {
     pub(crate) segments: Segments,
-    pub(crate) events: SeqMap<Event>,
+    pub(crate) events: Events,
     pub(crate) endpoints: Endpoints,
     /// The counts of endpoints that were dropped.
     pub(crate) dropped: EndpointStats,
@@ -46,8 +58,8 @@ pub(crate) struct State {
     pub(crate) failing: bool,
     /// It did not fail for want of space.
     pub(crate) broken: bool,
-    /// Bytes that the last events would have needed that found no space; 0 once others have found some.
-    pub(crate) wanted: u64,
+    /// What the last events would have needed that found no space; nothing once others have found some.
+    pub(crate) wanted: Need,
     /// Bytes that events need that wait for space.
     pub(crate) asked: u64,
     /// The latest time that was heard of.
@@ -59,7 +71,7 @@ impl State {
     pub(crate) fn new(limits: Limits, most_keys: usize) -> Self {
         Self {
             segments: Segments::default(),
-            events: SeqMap::default(),
+            events: Events::default(),
             endpoints: Endpoints::default(),
             dropped: EndpointStats::default(),
             keys: Keys::new(most_keys),
@@ -70,7 +82,7 @@ impl State {
             removed: Removed::default(),
             failing: false,
             broken: false,
-            wanted: 0,
+            wanted: Need::default(),
             asked: 0,
             now_ms: 0,
             limits,
@@ -91,9 +103,14 @@ impl State {
             dead_letters: self.dead_letters.bytes,
             history: self.history_bytes(),
             removed: self.removed,
-            refusing: self.failing || used >= most || used + self.wanted > most,
+            refusing: self.failing || used >= most || used + self.wanted.bytes > most || self.lacks_places(),
             failing: self.broken,
         }
+    }
+
+    fn lacks_places(&self) -> bool {
+        let places = self.places();
+        places >= self.limits.places || places + self.wanted.places > self.limits.places
     }
 
     /// When the pending event of an endpoint that comes first was accepted.
@@ -116,7 +133,7 @@ impl State {
             let mut bytes = endpoint.pending_bytes;
             let excess = endpoint.pending.iter().map(|(seq, ())| seq).take(left).take_while(|seq| {
                 let is_excess = bytes > wanted;
-                bytes -= self.events.get(*seq).map_or(0, Event::weight);
+                bytes -= self.events.get(*seq).map_or(0, |event| event.weight());
                 is_excess
             });
             let oldest: Vec<Seq> = excess.collect();
@@ -144,14 +161,24 @@ impl State {
         endpoint.dead.iter_from(from).filter_map(letter).take(limit).collect()
     }
 
-    /// All unfinished deliveries, in order of acceptance.
-    pub(crate) fn all_pending(&self) -> Vec<Pending> {
-        let count = self.endpoints.iter().map(|(_, endpoint)| endpoint.pending.len()).sum();
-        let mut all = Vec::with_capacity(count);
-        for (seq, event) in self.events.iter() {
-            for delivery in event.deliveries.as_slice() {
+    /// How many deliveries are not finished.
+    pub(crate) fn pending(&self) -> u64 {
+        self.endpoints.pending()
+    }
+
+    /// Places that are taken: see [`Limits::places`].
+    pub(crate) fn places(&self) -> u64 {
+        self.events.len() as u64 + self.pending()
+    }
+
+    /// Unfinished deliveries of events behind one, in order of acceptance: those of the next events, until there are `most`
+    /// or more.
+    pub(crate) fn pending_after(&self, after: Seq, most: usize) -> Vec<Pending> {
+        let mut some = Vec::new();
+        for (seq, event) in self.events.iter_from(after.saturating_add(1)) {
+            for delivery in event.deliveries.iter() {
                 let Standing::Pending { due_ms } = delivery.standing() else { continue };
-                all.push(Pending {
+                some.push(Pending {
                     seq,
                     endpoint: delivery.endpoint(),
                     attempts: delivery.attempts(),
@@ -161,8 +188,11 @@ impl State {
                     redelivered: delivery.is_redelivered(),
                 });
             }
+            if some.len() >= most {
+                break;
+            }
         }
-        all
+        some
     }
 
     /// All endpoints, in order of ordinal.

@@ -6,8 +6,8 @@ use crate::Seq;
 
 const FULL: usize = 256;
 
-/// Sorted chunks. A chunk stores what its numbers exceed its base by, so an entry costs 4 bytes beside its value, and chunks
-/// that are filled in order have no slack.
+/// Sorted chunks. A chunk stores what its numbers exceed its base by, so an entry costs 4 bytes beside its value, and nothing
+/// where numbers follow each other without a gap. Chunks that are filled in order have no slack.
 #[derive(Debug)]
 pub(crate) struct SeqMap<V> {
     chunks: VecDeque<Chunk<V>>,
@@ -18,6 +18,7 @@ pub(crate) struct SeqMap<V> {
 struct Chunk<V> {
     /// At most the first number, and more than the last of the chunk before.
     base: Seq,
+    /// Empty while they are 0, 1, 2, ...
     keys: Vec<u32>,
     values: Vec<V>,
 }
@@ -30,34 +31,86 @@ impl<V> Default for SeqMap<V> {
 
 impl<V> Chunk<V> {
     fn of(seq: Seq, value: V) -> Self {
-        Self { base: seq, keys: vec![0], values: vec![value] }
+        Self { base: seq, keys: Vec::new(), values: vec![value] }
     }
 
     /// The first of many that come in order.
     fn of_many(seq: Seq, value: V) -> Self {
-        let mut chunk = Self { base: seq, keys: Vec::with_capacity(FULL), values: Vec::with_capacity(FULL) };
-        chunk.keys.push(0);
+        let mut chunk = Self { base: seq, keys: Vec::new(), values: Vec::with_capacity(FULL) };
         chunk.values.push(value);
         chunk
+    }
+
+    fn len(&self) -> usize {
+        self.values.len()
     }
 
     fn key(&self, seq: Seq) -> Option<u32> {
         u32::try_from(seq.checked_sub(self.base)?).ok()
     }
 
+    /// Where a key is, or would be.
+    fn place(&self, key: u32) -> Result<usize, usize> {
+        if !self.keys.is_empty() {
+            return self.keys.binary_search(&key);
+        }
+        let at = usize::try_from(key).unwrap_or(usize::MAX);
+        if at < self.len() { Ok(at) } else { Err(self.len()) }
+    }
+
     fn find(&self, seq: Seq) -> Option<usize> {
-        self.keys.binary_search(&self.key(seq)?).ok()
+        self.place(self.key(seq)?).ok()
     }
 
     fn iter(&self) -> impl Iterator<Item = (Seq, &V)> {
-        self.keys.iter().zip(&self.values).map(|(key, value)| (self.base + Seq::from(*key), value))
+        self.values.iter().enumerate().map(|(at, value)| (self.seq(at), value))
     }
 
     fn seq(&self, at: usize) -> Seq {
-        self.base + Seq::from(self.keys[at])
+        self.base + self.keys.get(at).map_or(at as Seq, |key| Seq::from(*key))
+    }
+
+    fn insert(&mut self, at: usize, key: u32, value: V) {
+        if self.keys.is_empty() && !(at == self.len() && usize::try_from(key) == Ok(at)) {
+            self.write_keys();
+        }
+        if !self.keys.is_empty() {
+            self.keys.insert(at, key);
+        }
+        self.values.insert(at, value);
+    }
+
+    fn remove(&mut self, at: usize) -> V {
+        if self.keys.is_empty() && at == 0 {
+            self.base += 1;
+        } else if self.keys.is_empty() && at + 1 < self.len() {
+            self.write_keys();
+        }
+        if !self.keys.is_empty() {
+            self.keys.remove(at);
+        }
+        self.values.remove(at)
+    }
+
+    fn write_keys(&mut self) {
+        // Values of no size have room for any number.
+        self.keys.reserve_exact(self.values.capacity().min(FULL));
+        self.keys.extend((0..).take(self.values.len()));
+    }
+
+    /// Gives memory back when half of it is not used.
+    fn shrink(&mut self) {
+        let capacity = if self.keys.is_empty() { self.values.capacity() } else { self.keys.capacity() };
+        if self.len() <= capacity / 2 {
+            self.keys.shrink_to_fit();
+            self.values.shrink_to_fit();
+        }
     }
 
     fn split_off(&mut self, at: usize) -> Self {
+        if self.keys.is_empty() {
+            self.write_keys();
+        }
         let base = self.seq(at);
         let first = self.keys[at];
         let keys = self.keys.drain(at..).map(|key| key - first).collect();
@@ -76,6 +129,10 @@ impl<V> SeqMap<V> {
 
     /// The chunk in which a number is, if it is anywhere.
     fn chunk(&self, seq: Seq) -> Option<usize> {
+        // Mostly what is new is asked for.
+        if self.chunks.back().is_some_and(|last| last.base <= seq) {
+            return Some(self.chunks.len() - 1);
+        }
         self.chunks.partition_point(|chunk| chunk.base <= seq).checked_sub(1)
     }
 
@@ -118,14 +175,13 @@ impl<V> SeqMap<V> {
             self.length += 1;
             return None;
         };
-        let place = match chunk.keys.binary_search(&key) {
+        let place = match chunk.place(key) {
             Ok(found) => return Some(std::mem::replace(&mut chunk.values[found], value)),
             Err(place) => place,
         };
         self.length += 1;
-        if chunk.keys.len() < FULL {
-            chunk.keys.insert(place, key);
-            chunk.values.insert(place, value);
+        if chunk.len() < FULL {
+            chunk.insert(place, key, value);
         } else if place == FULL {
             // Numbers that come in order leave full chunks behind, not halves.
             self.chunks.insert(at + 1, Chunk::of_many(seq, value));
@@ -142,13 +198,16 @@ impl<V> SeqMap<V> {
         let at = self.chunk(seq)?;
         let chunk = &mut self.chunks[at];
         let found = chunk.find(seq)?;
-        chunk.keys.remove(found);
-        let value = chunk.values.remove(found);
+        let value = chunk.remove(found);
         self.length -= 1;
-        if chunk.keys.is_empty() {
+        if chunk.len() == 0 {
             self.chunks.remove(at);
-        } else if chunk.keys.len() <= FULL / 4 {
+        } else if chunk.len() <= FULL / 4 {
             self.merge(at);
+        }
+        // Only the last is about to get more.
+        if at + 1 < self.chunks.len() {
+            self.chunks[at].shrink();
         }
         Some(value)
     }
@@ -157,14 +216,18 @@ impl<V> SeqMap<V> {
     fn merge(&mut self, at: usize) {
         let Some(next) = self.chunks.get(at + 1) else { return };
         let chunk = &self.chunks[at];
-        let fits = chunk.keys.len() + next.keys.len() <= FULL / 2 && chunk.key(next.seq(next.keys.len() - 1)).is_some();
+        let fits = chunk.len() + next.len() <= FULL / 2 && chunk.key(next.seq(next.len() - 1)).is_some();
         if !fits {
             return;
         }
         let Some(next) = self.chunks.remove(at + 1) else { return };
         let chunk = &mut self.chunks[at];
+        if chunk.keys.is_empty() {
+            chunk.write_keys();
+        }
         let shift = next.base - chunk.base;
-        chunk.keys.extend(next.keys.iter().filter_map(|key| u32::try_from(Seq::from(*key) + shift).ok()));
+        let keys = (0..next.len()).filter_map(|at| u32::try_from(next.seq(at) - next.base + shift).ok());
+        chunk.keys.extend(keys);
         chunk.values.extend(next.values);
     }
 }
@@ -221,5 +284,9 @@ mod tests {
             map.insert(seq, ());
         });
         assert_eq!(map.chunks.len(), 10_000_usize.div_ceil(FULL));
+        assert!(map.chunks.iter().all(|chunk| chunk.keys.capacity() == 0), "without a gap they are not written down");
+        (0..700).for_each(|seq| assert!(map.remove(seq).is_some()));
+        assert!(map.chunks.iter().all(|chunk| chunk.keys.capacity() == 0), "nor while the first go");
+        assert!((700..10_000).eq(map.iter().map(|(seq, ())| seq)));
     }
 }

@@ -12,8 +12,8 @@ use crate::batch::Batch;
 use crate::format::blob;
 use crate::format::record::Record;
 use crate::log::{ReadError, SegmentReader};
-use crate::state::{Segment, State};
-use crate::{Error, NewEvent};
+use crate::state::{Need, Segment, State};
+use crate::{Error, IdempotencyKey, NewEvent};
 
 /// A step ends after copying this much,
 const COPY_BYTES: u64 = 256 << 10;
@@ -62,12 +62,17 @@ impl Store {
         state.needless_segment(false).is_some() || (can_begin && state.is_cleaning_worth_it(self.active.limit))
     }
 
-    /// Whether space for events is about to be freed, which finished ones give way for.
+    /// Whether space for events is about to be freed, which finished ones give way for. Places are not: those are of what is
+    /// not finished.
     pub(crate) fn is_freeing_for(&self, batch: &Batch, events: &[NewEvent]) -> bool {
         let (before, most) = {
             let mut state = change(&self.state);
+            let Need { bytes, places } = self.need_with(&state, batch, batch.need_of(&state, events));
+            if state.places() + places > state.limits.places {
+                return false;
+            }
             let before = state.asked;
-            state.asked = self.bytes_for(&state, batch, events).max(before);
+            state.asked = bytes.max(before);
             (before, state.limits.most_for_events())
         };
         let is_freeing = self.look().asked <= most && self.is_freeing();
@@ -173,11 +178,11 @@ fn copy(cleaner: &mut Cleaner, state: &State, batch: &mut Batch) -> Result<(), E
                 Record::Event { seq, key, .. } => {
                     copy_event(segment, state, batch, seq, here)?;
                     if let Some(key) = key {
-                        copy_key(segment, state, batch, key.key);
+                        copy_key(segment, state, batch, key);
                     }
                 }
                 Record::Moved { seq, .. } => copy_event(segment, state, batch, seq, here)?,
-                Record::Key { key, .. } => copy_key(segment, state, batch, key.key),
+                Record::Key { key, .. } => copy_key(segment, state, batch, key),
                 // What these say is in the snapshot of a later segment, or in what is copied of the event.
                 Record::Snapshot(_)
                 | Record::Outcome { .. }
@@ -213,12 +218,13 @@ fn copy_event(segment: &Segment, state: &State, batch: &mut Batch, seq: u64, off
         );
         bytes.clear();
     }
-    batch.move_event(seq, event, &bytes);
+    batch.move_event(seq, &event, &bytes);
     Ok(())
 }
 
-fn copy_key(segment: &Segment, state: &State, batch: &mut Batch, key: u128) {
-    if let Some(known) = state.keys.get(key).filter(|known| known.segment == segment.id) {
-        batch.move_key(known);
+/// The record has more of the key than memory.
+fn copy_key(segment: &Segment, state: &State, batch: &mut Batch, key: IdempotencyKey) {
+    if let Some(known) = state.keys.get(key.key).filter(|known| known.segment == segment.id && known.is(&key)) {
+        batch.move_key(key, known.deliveries);
     }
 }

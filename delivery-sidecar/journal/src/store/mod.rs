@@ -18,7 +18,7 @@ use crate::filesystem::{Filesystem, Lock};
 use crate::format::record::Record;
 use crate::limits::Limits;
 use crate::log::{Active, NewSegment};
-use crate::state::{Place, Segment, State};
+use crate::state::{Need, Place, Segment, State};
 use crate::{Committed, Error, Kept, NewEvent, Options, Ordinal, Space};
 
 /// How much a probe writes: enough that a disk with room for it has room for some work.
@@ -88,37 +88,40 @@ impl Store {
     /// Whether events fit into the commit and the journal.
     pub(crate) fn fits(&self, batch: &Batch, events: &[NewEvent]) -> bool {
         let state = self.look();
-        let wanted = self.bytes_for(&state, batch, events);
-        wanted == 0 || state.segments.used() + wanted <= state.limits.most_for_events()
+        self.has_room(&state, batch, batch.need_of(&state, events))
     }
 
     /// Whether kept events fit that are to be pending again.
     pub(crate) fn fits_again(&self, batch: &Batch, events: &[Kept]) -> bool {
-        let state = self.look();
-        let wanted = self.bytes_with(&state, batch, Batch::bytes_of_kept(events));
-        state.segments.used() + wanted <= state.limits.most_for_events()
+        self.has_room(&self.look(), batch, Batch::need_of_kept(events))
     }
 
-    /// How much the files would grow by these events, at most, with what is in the commit already.
-    fn bytes_for(&self, state: &State, batch: &Batch, events: &[NewEvent]) -> u64 {
-        self.bytes_with(state, batch, batch.bytes_of(state, events))
+    fn has_room(&self, state: &State, batch: &Batch, more: Need) -> bool {
+        let Need { bytes, places } = self.need_with(state, batch, more);
+        more.bytes == 0
+            || (state.segments.used() + bytes <= state.limits.most_for_events()
+                && state.places() + places <= state.limits.places)
     }
 
-    fn bytes_with(&self, state: &State, batch: &Batch, more: u64) -> u64 {
-        match more {
+    /// What `more` takes with what is in the commit already: how much the files would grow, at most, and places.
+    fn need_with(&self, state: &State, batch: &Batch, more: Need) -> Need {
+        let bytes = match more.bytes {
             0 => 0,
             more if self.active.is_full() => {
                 self.active.bytes_to_seal() + state.snapshot_bytes + batch.frame.length() + more
             }
             more => batch.frame.length() + more,
-        }
+        };
+        Need { bytes, places: batch.places + more.places }
     }
 
     /// Notes that events were refused for want of space, for [`State::usage`]: until there is some, the journal is full,
     /// even if smaller ones would still fit. A batch that is larger than a segment says less, or it would never end.
     pub(crate) fn note_refused(&self, batch: &Batch, events: &[NewEvent]) {
         let mut state = change(&self.state);
-        state.wanted = self.bytes_for(&state, batch, events).min(state.limits.segment);
+        let Need { bytes, places } = self.need_with(&state, batch, batch.need_of(&state, events));
+        let Limits { segment, places: most, .. } = state.limits;
+        state.wanted = Need { bytes: bytes.min(segment), places: places.min(most / 16) };
     }
 
     /// Notes that no events wait for space.
@@ -130,8 +133,8 @@ impl Store {
 
     /// Notes that events have found space.
     pub(crate) fn note_accepted(&self) {
-        if self.look().wanted > 0 {
-            change(&self.state).wanted = 0;
+        if self.look().wanted != Need::default() {
+            change(&self.state).wanted = Need::default();
         }
     }
 

@@ -39,7 +39,7 @@ impl Store {
         // The name of the newest segment may have been given just before the last process died.
         filesystem.sync_directory(directory)?;
         state.settle(now_ms);
-        let recovered = Recovered { endpoints: state.all_endpoints(), pending: state.all_pending(), cut };
+        let recovered = Recovered { endpoints: state.all_endpoints(), pending: state.pending(), cut };
         let state = Arc::new(RwLock::new(state));
         Ok((Self { filesystem, options, state, active, cleaner: None, _lock: lock }, recovered))
     }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::{Store, change};
-use crate::state::State;
+use crate::state::{Event, State};
 use crate::{Error, Ordinal, Seq, Tidied};
 
 /// Dead letters that are too many go down to this part below their limit.
@@ -74,14 +74,14 @@ fn excess(state: &State) -> Vec<(Seq, Ordinal)> {
         if left <= wanted {
             break;
         }
-        let Some(event) = state.events.get(seq).filter(|event| event.is_only_dead()) else { continue };
+        let Some(event) = state.events.get(seq).filter(Event::is_only_dead) else { continue };
         if event.deliveries.get(ordinal).is_none() {
             continue;
         }
         letters.push((seq, ordinal));
         let count = removed.entry(seq).or_default();
         *count += 1;
-        if *count == event.deliveries.as_slice().len() {
+        if *count == event.deliveries.len() {
             left -= u64::from(event.length);
         }
     }

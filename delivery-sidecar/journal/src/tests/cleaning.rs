@@ -3,14 +3,14 @@
 use std::collections::BTreeSet;
 
 use super::support::{
-    NOW, accept, assign, clean, commit, dead, event, keyed, open_store, options, outcome, payload, record, segments,
-    store, succeeded, with_space,
+    Found, NOW, accept, assign, clean, commit, dead, event, keyed, open_store, options, outcome, payload, record,
+    segments, store, succeeded, with_space,
 };
 use crate::store::Store;
 use crate::testing::{Crash, FakeDisk, Fault};
-use crate::{Accepted, Error, Options, Ordinal, OutcomeKind, Recovered, Seq};
+use crate::{Accepted, Error, Options, Ordinal, OutcomeKind, Seq};
 
-fn reopen(disk: &FakeDisk, options: Options) -> (Store, Recovered) {
+fn reopen(disk: &FakeDisk, options: Options) -> (Store, Found) {
     if !disk.is_down() {
         disk.crash(Crash::PowerLoss);
     }
@@ -18,7 +18,7 @@ fn reopen(disk: &FakeDisk, options: Options) -> (Store, Recovered) {
     open_store(disk, options).expect("it opens")
 }
 
-fn pending(recovered: &Recovered) -> BTreeSet<Seq> {
+fn pending(recovered: &Found) -> BTreeSet<Seq> {
     recovered.pending.iter().map(|pending| pending.seq).collect()
 }
 
@@ -89,7 +89,7 @@ fn with_garbage(disk: &FakeDisk) -> Store {
     store
 }
 
-fn check_what_was_kept(store: &mut Store, recovered: &Recovered) {
+fn check_what_was_kept(store: &mut Store, recovered: &Found) {
     let deliveries: Vec<_> =
         recovered.pending.iter().map(|p| (p.seq, p.endpoint, p.attempts, p.due_ms)).filter(|p| p.0 < 5).collect();
     let (a, b) = (Ordinal(0), Ordinal(1));
@@ -197,8 +197,8 @@ fn a_full_journal_refuses_events_takes_outcomes_and_recovers() {
     let mut store = open_store(&disk, small.clone()).unwrap().0;
     let endpoint = assign(&mut store, "a");
     let mut seqs = Vec::new();
-    while store.fits(&store.begin(), &[event(500, &[endpoint])]) {
-        seqs.push(accept(&mut store, event(500, &[endpoint])));
+    while store.fits(&store.begin(), &[event(1000, &[endpoint])]) {
+        seqs.push(accept(&mut store, event(1000, &[endpoint])));
     }
     assert!(store.look().usage().used > 90 << 10, "most of the space is for events");
     accept_more_until_it_refuses(&mut store, endpoint, &mut seqs);
@@ -219,7 +219,7 @@ fn a_full_journal_refuses_events_takes_outcomes_and_recovers() {
     }
     clean(&mut store);
     assert!(!store.look().usage().refusing);
-    assert!(store.fits(&store.begin(), &[event(500, &[endpoint])]));
+    assert!(store.fits(&store.begin(), &[event(1000, &[endpoint])]));
 }
 
 fn accept_more_until_it_refuses(store: &mut Store, endpoint: Ordinal, seqs: &mut Vec<Seq>) {

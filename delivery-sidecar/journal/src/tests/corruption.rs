@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use super::support::{
-    DIRECTORY, NOW, accept, assign, clean, commit, event, in_directory, newest, open_store, options, payload, record,
-    segments, store, succeeded,
+    DIRECTORY, Found, NOW, accept, assign, clean, commit, event, in_directory, newest, open_store, options, payload,
+    record, segments, store, succeeded,
 };
 use crate::format::frame::{Frame, HEADER};
 use crate::format::header;
@@ -12,16 +12,16 @@ use crate::format::record::Record;
 use crate::format::seal::FOOTER;
 use crate::store::Store;
 use crate::testing::{Crash, FakeDisk};
-use crate::{Error, Ordinal, Recovered, Seq};
+use crate::{Error, Ordinal, Seq};
 
 /// Opens what the disk has now, as a new process.
-fn reopen(disk: &FakeDisk) -> Result<(Store, Recovered), Error> {
+fn reopen(disk: &FakeDisk) -> Result<(Store, Found), Error> {
     disk.crash(Crash::Kill);
     disk.restart();
     open_store(disk, options())
 }
 
-fn pending(recovered: &Recovered) -> Vec<Seq> {
+fn pending(recovered: &Found) -> Vec<Seq> {
     recovered.pending.iter().map(|pending| pending.seq).collect()
 }
 

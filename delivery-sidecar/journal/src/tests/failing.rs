@@ -27,7 +27,7 @@ fn what_failed_to_be_written_or_synced_is_gone_once_the_next_commit_works() {
             disk.fail_next(fault);
             assert!(matches!(try_to_accept(&mut store, endpoint), Err(Error::Io(_))));
             assert!(store.look().usage().refusing);
-            assert_eq!(store.look().all_pending().len(), 1, "what failed is nowhere in memory");
+            assert_eq!(store.look().pending_after(0, 9).len(), 1, "what failed is nowhere in memory");
 
             assert_eq!(accept(&mut store, event(20, &[endpoint])), 2, "its number was never given");
             assert!(!store.look().usage().refusing);

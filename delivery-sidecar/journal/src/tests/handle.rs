@@ -29,7 +29,7 @@ async fn on_a_real_disk_too() {
     let options = Options { directory: directory.path().join("deep/er"), ..options() };
     let open = || Journal::open(Arc::new(Disk), options.clone(), NOW, |_| {});
     let (journal, recovered) = open().unwrap();
-    assert!(recovered.pending.is_empty() && recovered.endpoints.is_empty() && recovered.cut.is_none());
+    assert!(recovered.pending == 0 && recovered.endpoints.is_empty() && recovered.cut.is_none());
     assert!(matches!(open().err(), Some(Error::Locked(_))));
     let endpoint = journal.ordinal("a").await.unwrap();
     for _ in 0..40 {
@@ -40,8 +40,8 @@ async fn on_a_real_disk_too() {
     }
     journal.close().await.unwrap();
     let (journal, recovered) = open().unwrap();
-    let pending: Vec<_> = recovered.pending.iter().map(|pending| pending.seq).collect();
-    assert_eq!(pending, (31..=40).collect::<Vec<_>>());
+    let pending: Vec<_> = journal.pending_after(0, 99).iter().map(|pending| pending.seq).collect();
+    assert_eq!((recovered.pending, pending), (10, (31..=40).collect()));
     assert_eq!(journal.read(31).unwrap().unwrap().payload, event(500, &[]).payload);
     assert_eq!(journal.read(3).unwrap(), None);
     assert!(journal.stored_bytes(31).unwrap() >= 500);
@@ -81,7 +81,7 @@ async fn when_the_last_handle_goes_what_waits_is_synced() {
             Err(error) => panic!("{error}"),
         }
     };
-    assert!(recovered.pending.is_empty());
+    assert_eq!(recovered.pending, 0);
     assert_eq!(reopened.stats(endpoint).unwrap().delivered, 1);
 }
 
@@ -159,7 +159,8 @@ async fn a_dropped_endpoint_is_gone_for_good() {
     disk.crash(Crash::PowerLoss);
     disk.restart();
     let (journal, recovered) = Journal::open(Arc::new(disk), options(), NOW, |_| {}).unwrap();
-    assert_eq!(recovered.pending.iter().map(|p| (p.seq, p.endpoint)).collect::<Vec<_>>(), [(1, b)]);
+    assert_eq!(recovered.pending, 1);
+    assert_eq!(journal.pending_after(0, 9).iter().map(|p| (p.seq, p.endpoint)).collect::<Vec<_>>(), [(1, b)]);
     assert_eq!(journal.ordinal("a").await.unwrap(), Ordinal(2));
     assert_eq!(journal.ordinal("c").await.unwrap(), Ordinal(3));
 }
@@ -391,9 +392,10 @@ async fn a_dead_letter_that_is_redelivered_is_pending_again_also_after_a_restart
     disk.crash(Crash::PowerLoss);
     disk.restart();
     let (journal, recovered) = Journal::open(Arc::new(disk.clone()), options(), NOW, |_| {}).unwrap();
-    let found: Vec<_> = recovered.pending.iter().map(|found| (found.seq, found.endpoint, found.attempts)).collect();
-    assert_eq!(found, [(1, a, 1), (2, b, 0)]);
-    assert!(recovered.pending.iter().all(|found| found.redelivered));
+    let pending = journal.pending_after(0, 9);
+    let found: Vec<_> = pending.iter().map(|found| (found.seq, found.endpoint, found.attempts)).collect();
+    assert_eq!((recovered.pending, found), (2, vec![(1, a, 1), (2, b, 0)]));
+    assert!(pending.iter().all(|found| found.redelivered));
     // It may die again, and be redelivered again.
     for _ in 0..3 {
         journal.record(dead(1, a)).await;
@@ -404,4 +406,47 @@ async fn a_dead_letter_that_is_redelivered_is_pending_again_also_after_a_restart
     journal.flush().await.unwrap();
     assert!(journal.read(1).unwrap().is_none());
     assert_eq!(journal.tidy(NOW + 100_000).await.dead_letters, 1);
+}
+
+#[tokio::test]
+async fn pending_deliveries_can_be_gone_through_in_steps() {
+    let disk = FakeDisk::new(1);
+    let journal = journal(&disk, options());
+    let [a, b] = [journal.ordinal("a").await.unwrap(), journal.ordinal("b").await.unwrap()];
+    for deliveries in [vec![a], vec![a, b], vec![b], vec![a, b]] {
+        journal.accept(vec![event(20, &deliveries)]).await.unwrap();
+    }
+    journal.record(succeeded(3, b)).await;
+    journal.flush().await.unwrap();
+    let seqs = |after, most| journal.pending_after(after, most).iter().map(|p| (p.seq, p.endpoint)).collect::<Vec<_>>();
+    assert_eq!(seqs(0, 2), [(1, a), (2, a), (2, b)], "those of one event come together");
+    assert_eq!(seqs(2, 2), [(4, a), (4, b)]);
+    assert_eq!(seqs(4, 2), []);
+}
+
+#[tokio::test]
+async fn small_events_fill_a_journal_by_their_number() {
+    let disk = FakeDisk::new(1);
+    let journal = journal(&disk, options());
+    let endpoint = journal.ordinal("a").await.unwrap();
+    // A place is 512 bytes, and an event for one endpoint takes two.
+    let most = options().space.max_bytes / 1024;
+    let post = |events: u64| journal.accept((0..events).map(|_| event(0, &[endpoint])).collect());
+    for _ in 0..most / 64 {
+        post(64).await.unwrap();
+    }
+    let usage = journal.usage();
+    assert!(usage.refusing && usage.used < usage.max / 2, "{usage:?}");
+    assert!(matches!(post(1).await, Err(Error::Full)));
+    journal.accept(vec![event(0, &[])]).await.expect("one that is for nobody takes no place");
+
+    for seq in 1..=10 {
+        journal.record(succeeded(seq, endpoint)).await;
+    }
+    journal.flush().await.unwrap();
+    assert!(!journal.usage().refusing);
+    assert!(matches!(post(11).await, Err(Error::Full)));
+    assert!(journal.usage().refusing, "until what was refused finds places");
+    post(10).await.unwrap();
+    assert!(journal.usage().refusing);
 }

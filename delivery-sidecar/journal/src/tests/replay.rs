@@ -6,11 +6,11 @@ use std::sync::Arc;
 use tokio::sync::Mutex;
 
 use super::support::{
-    NOW, accept, assign, clean, commit, dead, event, journal, open_store, payload, record, succeeded, with_space,
+    Found, NOW, accept, assign, clean, commit, dead, event, journal, open_store, payload, record, succeeded, with_space,
 };
 use crate::store::Store;
 use crate::testing::{Crash, FakeDisk};
-use crate::{Error, History, Kept, NewEvent, Options, Ordinal, Pending, Recovered, Seq, Wanted};
+use crate::{Error, History, Kept, NewEvent, Options, Ordinal, Pending, Seq, Wanted};
 
 fn keeping() -> Options {
     with_space(|space| space.history_retention_ms = 10_000)
@@ -50,7 +50,7 @@ fn restore(store: &mut Store, endpoint: Ordinal, kept: Vec<Kept>) -> Result<Vec<
     Ok(restored.iter().map(|restored| restored.seq).collect())
 }
 
-fn reopen(disk: &FakeDisk) -> (Store, Recovered) {
+fn reopen(disk: &FakeDisk) -> (Store, Found) {
     if !disk.is_down() {
         disk.crash(Crash::PowerLoss);
     }
@@ -62,7 +62,7 @@ fn at(accepted_ms: i64, endpoints: &[Ordinal]) -> NewEvent {
     NewEvent { accepted_ms, group: 7, ..event(500, endpoints) }
 }
 
-fn pending_for(recovered: &Recovered, endpoint: Ordinal) -> Vec<Pending> {
+fn pending_for(recovered: &Found, endpoint: Ordinal) -> Vec<Pending> {
     recovered.pending.iter().filter(|pending| pending.endpoint == endpoint).copied().collect()
 }
 
@@ -202,7 +202,9 @@ fn files_that_go_meanwhile_are_not_looked_at_and_the_rest_is_found() {
 #[tokio::test]
 async fn a_large_commit_takes_many_steps() {
     let disk = FakeDisk::new(1);
-    let journal = journal(&disk, keeping());
+    let mut options = keeping();
+    options.space.max_bytes = 4 << 20;
+    let journal = journal(&disk, options);
     let a = journal.ordinal("a").await.unwrap();
     journal.accept((0..3_000).map(|_| event(1, &[])).collect()).await.unwrap();
     let mut history = journal.history(missed_by(a)).await;

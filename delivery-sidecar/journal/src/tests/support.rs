@@ -10,8 +10,8 @@ use crate::batch::Batch;
 use crate::store::{Applied, Store};
 use crate::testing::FakeDisk;
 use crate::{
-    Accepted, Committed, Error, Failure, IdempotencyKey, Journal, NewEvent, Options, Ordinal, Outcome, OutcomeKind,
-    Recovered, Seq, Space,
+    Accepted, Committed, Cut, EndpointRecord, Error, Failure, IdempotencyKey, Journal, NewEvent, Options, Ordinal,
+    Outcome, OutcomeKind, Pending, Seq, Space,
 };
 
 pub(crate) const DIRECTORY: &str = "/journal";
@@ -41,8 +41,19 @@ pub(crate) fn with_space(change: impl Fn(&mut Space)) -> Options {
     options
 }
 
-pub(crate) fn open_store(disk: &FakeDisk, options: Options) -> Result<(Store, Recovered), Error> {
-    Store::open(Arc::new(disk.clone()), options, NOW)
+/// What was in a journal when it was opened, all of it.
+#[derive(Debug)]
+pub(crate) struct Found {
+    pub(crate) endpoints: Vec<EndpointRecord>,
+    pub(crate) pending: Vec<Pending>,
+    pub(crate) cut: Option<Cut>,
+}
+
+pub(crate) fn open_store(disk: &FakeDisk, options: Options) -> Result<(Store, Found), Error> {
+    let (store, recovered) = Store::open(Arc::new(disk.clone()), options, NOW)?;
+    let pending = store.look().pending_after(0, usize::MAX);
+    assert_eq!(recovered.pending, pending.len() as u64);
+    Ok((store, Found { endpoints: recovered.endpoints, pending, cut: recovered.cut }))
 }
 
 pub(crate) fn store(disk: &FakeDisk) -> Store {

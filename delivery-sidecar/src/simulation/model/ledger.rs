@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use posthaste_journal::{Committed, Journal, Ordinal, Outcome, Recovered, Seq};
+use posthaste_journal::{Committed, EndpointRecord, Journal, Ordinal, Outcome, Pending, Seq};
 
 use super::state::{Seen, Standing, State};
 use crate::{
@@ -238,23 +238,23 @@ impl Ledger {
     }
 
     /// A journal was opened: it has what it must have.
-    pub fn recovered(&mut self, recovered: &Recovered, journal: &Journal) -> Checked {
-        for endpoint in &recovered.endpoints {
+    pub fn recovered(&mut self, endpoints: &[EndpointRecord], pending: &[Pending], journal: &Journal) -> Checked {
+        for endpoint in endpoints {
             self.numbered(endpoint.ordinal, &endpoint.uid)?;
         }
-        let known: BTreeSet<Number> = recovered.endpoints.iter().filter_map(|endpoint| number(&endpoint.uid)).collect();
+        let known: BTreeSet<Number> = endpoints.iter().filter_map(|endpoint| number(&endpoint.uid)).collect();
         for number in self.deleting.clone() {
             if !known.contains(&number) {
                 self.base.deleted(number);
             }
         }
-        let unknown = recovered.pending.iter().filter(|pending| pending.seq > self.last_seq);
+        let unknown = pending.iter().filter(|pending| pending.seq > self.last_seq);
         for seq in unknown.map(|pending| pending.seq).collect::<BTreeSet<Seq>>() {
             self.survived(seq, journal)?;
         }
-        let ordinals: Vec<Ordinal> = recovered.endpoints.iter().map(|endpoint| endpoint.ordinal).collect();
+        let ordinals: Vec<Ordinal> = endpoints.iter().map(|endpoint| endpoint.ordinal).collect();
         let mut seen = self.seen(journal, &ordinals);
-        for pending in &recovered.pending {
+        for pending in pending {
             let Some(number) = self.ordinals.get(&pending.endpoint) else {
                 return Err(Rule::Recovery.broken(format!("a delivery to nobody: {pending:?}")));
             };

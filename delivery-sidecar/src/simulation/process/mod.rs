@@ -101,7 +101,7 @@ impl Process {
     ) -> Checked<Option<Self>> {
         let backlog = Backlog::new(Waiting { events: around.scene.backlog_events, bytes: usize::MAX });
         let opened = Log::open(filesystem, around.scene.options.clone(), around.now_ms, backlog.clone());
-        let (mut log, mut recovered) = match opened {
+        let (mut log, recovered) = match opened {
             Ok(opened) => opened,
             Err(error @ (Error::Io(_) | Error::Full)) => {
                 around.line(format_args!("the journal does not open: {error}"));
@@ -109,13 +109,15 @@ impl Process {
             }
             Err(error) => return Err(Rule::Recovery.broken(error.to_string())),
         };
-        around.line(format_args!("the journal opens with {:?}, cut {:?}", recovered.pending, recovered.cut));
-        around.ledger.recovered(&recovered, &log.journal)?;
+        let mut pending = log.journal.pending_after(0, usize::MAX);
+        around.line(format_args!("the journal opens with {pending:?}, cut {:?}", recovered.cut));
+        Rule::Recovery.holds(recovered.pending == pending.len() as u64, || format!("{} pending", recovered.pending))?;
+        around.ledger.recovered(&recovered.endpoints, &pending, &log.journal)?;
         let ledger = &around.ledger;
         let subject = |seq| ledger.event(seq).and_then(|event| event.subject.clone());
         around.life.begin(around.now_ms, in_order, &ledger.base, subject);
         if let Some(sabotage) = around.sabotage {
-            sabotage.recovered(&mut recovered);
+            sabotage.recovered(&mut pending);
         }
         let mut numbers = Numbers::new(log.journal.clone(), &recovered.endpoints);
         let mut compiled = Compiled::default();
@@ -133,7 +135,7 @@ impl Process {
         let intake = Intake::new(log.journal.clone(), Arc::clone(&in_force), backlog.clone(), refused);
         let options = schedule::Options { cache_bytes: around.scene.cache_bytes, seed: around.random.random() };
         let mut engine = Engine::new(options);
-        engine.recover(&recovered.endpoints, &recovered.pending);
+        engine.recover(&recovered.endpoints, &pending);
         let mut process = Self {
             log,
             engine,

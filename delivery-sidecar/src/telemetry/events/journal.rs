@@ -16,7 +16,7 @@ impl JournalOpened<'_> {
     /// Logs and counts it.
     pub fn emit(&self, metrics: &Metrics) {
         let Recovered { endpoints, pending, cut } = self.recovered;
-        info!(endpoints = endpoints.len(), pending = pending.len(), "journal opened");
+        info!(endpoints = endpoints.len(), pending, "journal opened");
         if let Some(cut) = cut {
             metrics.journal_cut_bytes.inc_by(cut.bytes);
             warn!(

@@ -298,10 +298,10 @@ fn check_accounts(store: &Store) {
         let (bytes, held) = needed.entry(event.segment).or_default();
         *bytes += event.live();
         *held += 1;
-        let count = event.deliveries.as_slice().iter().filter(|delivery| delivery.is_dead()).count();
+        let count = event.deliveries.iter().filter(|delivery| delivery.is_dead()).count();
         dead += count;
-        pending += event.deliveries.as_slice().len() - count;
-        if count == event.deliveries.as_slice().len() {
+        pending += event.deliveries.len() - count;
+        if count == event.deliveries.len() {
             dead_bytes += u64::from(event.length);
         }
     }
@@ -317,6 +317,7 @@ fn check_accounts(store: &Store) {
     assert_eq!(state.segments.live(), needed.values().map(|(bytes, _)| bytes).sum::<u64>());
     assert_eq!(state.dead_letters.bytes, dead_bytes);
     assert_eq!(state.endpoints.iter().map(|(_, endpoint)| endpoint.pending.len()).sum::<usize>(), pending);
+    assert_eq!(state.pending(), pending as u64);
     assert_eq!(state.endpoints.iter().map(|(_, endpoint)| endpoint.dead.len()).sum::<usize>(), dead);
 }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 
-use crate::delivery::Standing;
+use crate::delivery::{Delivery, Standing};
 use crate::state::stats;
 use crate::store::Store;
 use crate::{
@@ -173,8 +173,7 @@ impl Model {
         for (seq, event) in state.events.iter() {
             let stored = crate::journal::read(store.state(), seq).expect("it can be read").expect("it is there");
             assert_eq!(stored.accepted_ms, event.accepted_ms);
-            let deliveries = event.deliveries.as_slice().iter();
-            let again = deliveries.clone().filter(|delivery| delivery.is_redelivered());
+            let again = event.deliveries.iter().filter(|delivery| delivery.is_redelivered());
             model.events.insert(
                 seq,
                 ModelEvent {
@@ -182,8 +181,10 @@ impl Model {
                     accepted_ms: event.accepted_ms,
                     group: event.group,
                     all: stored.deliveries,
-                    again: again.map(|delivery| delivery.endpoint()).collect(),
-                    deliveries: deliveries
+                    again: again.map(Delivery::endpoint).collect(),
+                    deliveries: event
+                        .deliveries
+                        .iter()
                         .map(|delivery| (delivery.endpoint(), (delivery.attempts(), delivery.standing())))
                         .collect(),
                 },
@@ -191,7 +192,9 @@ impl Model {
         }
         for key in 0..12 {
             if let Some(known) = state.keys.get(key) {
-                model.keys.insert(key, (known.key(), known.deliveries));
+                let content = (0..9).find(|content| known.has_content(*content)).expect("tests use small ones");
+                let of = IdempotencyKey { key, content, expires_ms: known.expires_ms };
+                model.keys.insert(key, (of, known.deliveries));
             }
         }
         model
