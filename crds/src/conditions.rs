@@ -7,7 +7,7 @@
 pub const READY: &str = "Ready";
 /// Both kinds, operator: the resource makes sense together with the others.
 pub const ACCEPTED: &str = "Accepted";
-/// Endpoint, operator: everything that it names exists.
+/// Both kinds, operator: everything that it names exists.
 pub const RESOLVED_REFS: &str = "ResolvedRefs";
 /// Both kinds, sidecar: runs with the configuration of this generation.
 pub const PROGRAMMED: &str = "Programmed";

@@ -12,6 +12,8 @@ mod failing;
 mod fan_out;
 #[path = "cluster/ingest.rs"]
 mod ingest;
+#[path = "cluster/ingest_tls.rs"]
+mod ingest_tls;
 #[path = "cluster/keys.rs"]
 mod keys;
 #[path = "cluster/manifests.rs"]

@@ -164,6 +164,13 @@ pub struct WebhookConfig {
     pub event_types: Option<Vec<String>>,
     /// Who may post events.
     pub authentication: Authentication,
+    /// SHA-256 of each key of [`Authentication::BearerKeys`], in hex, in order. Hashes, because nobody needs the keys;
+    /// hidden, because who has a hash can try out keys.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub bearer_keys: Vec<Redacted>,
+    /// Events are taken in over TLS only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<IngestTls>,
     /// Largest event in bytes.
     pub max_payload_bytes: u32,
     /// For how long ids are remembered, in milliseconds.
@@ -222,8 +229,29 @@ impl Default for DeadLetter {
 pub enum Authentication {
     /// TokenReview and LocalSubjectAccessReview.
     ServiceAccount,
+    /// Who sends one of [`WebhookConfig::bearer_keys`].
+    BearerKeys,
     /// Everyone.
     None,
+}
+
+/// That events are taken in over TLS, and with what.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct IngestTls {
+    /// The last pair that could be used. `None`: there has been none, and no connection is taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pair: Option<TlsPair>,
+}
+
+/// A certificate and its key.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct TlsPair {
+    /// The certificate and those that lead to its root, in PEM.
+    pub certificates: String,
+    /// The key in PEM.
+    pub private_key: Redacted,
 }
 
 /// Bounds of a Webhook.

@@ -61,6 +61,8 @@ pub(crate) fn webhook(generation: i64) -> WebhookConfig {
         generation,
         event_types: None,
         authentication: Authentication::None,
+        bearer_keys: Vec::new(),
+        tls: None,
         max_payload_bytes: 262_144,
         idempotency_window_ms: 86_400_000,
         limits: Limits { event_rate: None, in_flight: 64 },

@@ -75,10 +75,15 @@ impl Shared {
             Authentication::ServiceAccount => {
                 ingest.authorizer.authorize(auth::bearer(&parts.headers), PUBLISH).await?;
             }
+            Authentication::BearerKeys => settings.bearer_keys.check(auth::bearer(&parts.headers))?,
             Authentication::None => {}
         }
-        let format = media::format(&parts.headers)?;
+        let (format, coding) = (media::format(&parts.headers)?, media::coding(&parts.headers)?);
         let held = self.memory.read(body).await?;
+        let held = match coding {
+            None => held,
+            Some(coding) => self.memory.expand(held, coding).await?,
+        };
         match split(&held.bytes, format, ingest.limits.events)? {
             Body::One(text) => {
                 let mut outcomes = self.keep(&settings, vec![Item { text, line: None }]).await?;

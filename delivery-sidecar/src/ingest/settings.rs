@@ -3,13 +3,15 @@
 
 use posthaste_delivery_config::{Authentication, RateLimit, WebhookConfig};
 
-use super::catalogue::Catalogue;
+use super::{auth::BearerKeys, catalogue::Catalogue};
 
 /// The settings.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
     /// Who may post events.
     pub authentication: Authentication,
+    /// The keys of [`Authentication::BearerKeys`].
+    pub bearer_keys: BearerKeys,
     /// The event types that are accepted; `None` accepts any well-formed type.
     pub catalogue: Option<Catalogue>,
     /// Most bytes of one event's JSON text.
@@ -24,6 +26,7 @@ impl From<&WebhookConfig> for Settings {
     fn from(config: &WebhookConfig) -> Self {
         Self {
             authentication: config.authentication,
+            bearer_keys: BearerKeys::new(&config.bearer_keys),
             catalogue: config.event_types.clone().map(Catalogue::new),
             max_payload_bytes: config.max_payload_bytes as usize,
             idempotency_window_ms: i64::try_from(config.idempotency_window_ms).unwrap_or(i64::MAX),

@@ -126,6 +126,7 @@ impl Delivery {
         let in_force = InForce {
             snapshot: Arc::new(ArcSwap::new(Arc::clone(&snapshot))),
             ingest: Arc::new(ArcSwap::from_pointee(ingest::Settings::from(&*loaded.webhook))),
+            encryption: configurator.encryption(&loaded.webhook),
             budget,
         };
 
@@ -167,7 +168,8 @@ impl Delivery {
             metrics,
         });
         let limits = serve::Limits { grace: INGEST_GRACE, ..serve::Limits::default() };
-        let ingest = tokio::spawn(serve::serve(listener, router, limits, stop_ingest));
+        let encryption = Arc::clone(&in_force.encryption);
+        let ingest = tokio::spawn(serve::serve_encrypted(listener, router, encryption, limits, stop_ingest));
         let snapshot = Arc::clone(&in_force.snapshot);
         let replayer = Replayer { journal: journal.clone(), engine: outbox.clone(), snapshot };
         let configurator = tokio::spawn(configurator.follow(configurations, in_force, outbox.clone()));

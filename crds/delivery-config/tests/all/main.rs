@@ -2,5 +2,6 @@
 
 mod contract;
 mod fixtures;
+mod ingest;
 mod render;
 mod verdict;

@@ -20,6 +20,7 @@ use crate::ingest::{
 fn settings() -> Settings {
     Settings {
         authentication: Authentication::None,
+        bearer_keys: crate::ingest::BearerKeys::default(),
         catalogue: None,
         max_payload_bytes: 262_144,
         idempotency_window_ms: 1000,
