@@ -13,6 +13,7 @@ mod keys;
 mod lookup;
 mod outcome;
 mod references;
+mod schemas;
 mod target;
 mod url;
 mod verdict;

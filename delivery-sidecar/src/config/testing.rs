@@ -60,6 +60,7 @@ pub(crate) fn webhook(generation: i64) -> WebhookConfig {
         uid: "uid-webhook".to_owned(),
         generation,
         event_types: None,
+        event_schemas: BTreeMap::new(),
         authentication: Authentication::None,
         max_payload_bytes: 262_144,
         idempotency_window_ms: 86_400_000,
