@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, HashSet};
 use ipnet::IpNet;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::{Redacted, defaults, hash};
 
@@ -162,6 +163,9 @@ pub struct WebhookConfig {
     /// The catalogue of event types; `None` accepts any well-formed type.
     #[serde(default)]
     pub event_types: Option<Vec<String>>,
+    /// What the data of events looks like, by type of the catalogue. A type that is missing has any data.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub event_schemas: BTreeMap<String, Value>,
     /// Who may post events.
     pub authentication: Authentication,
     /// SHA-256 of each key of [`Authentication::BearerKeys`], in hex, in order. Hashes, because nobody needs the keys;

@@ -13,6 +13,7 @@ pub mod defaults;
 mod hash;
 pub mod render;
 pub mod resolve;
+pub mod schema;
 pub mod secret;
 pub mod template;
 mod tls;

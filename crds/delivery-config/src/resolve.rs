@@ -14,6 +14,7 @@ mod keys;
 mod lookup;
 mod outcome;
 mod references;
+mod schemas;
 mod target;
 mod url;
 mod verdict;

@@ -2,8 +2,9 @@
 
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use kube::{CustomResource, KubeSchema};
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::{DeliverySettings, Header, InlineEndpoint, PodTemplate, Rate, SecretRef, WebhookStatus};
 use crate::Duration;
@@ -98,6 +99,16 @@ pub struct EventType {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 1024))]
     pub description: Option<String>,
+    /// What the data of its events looks like, as JSON Schema 2020-12. An event whose data does not fit is refused. At
+    /// most 64 KiB, and 128 KiB for all types together; references outside of the schema are not possible.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "any_object")]
+    pub schema: Option<Value>,
+}
+
+/// An object whose members are not ours. Its size is bounded when it is judged.
+fn any_object(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "object", "x-kubernetes-preserve-unknown-fields": true})
 }
 
 /// How events are taken in.

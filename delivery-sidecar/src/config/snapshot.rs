@@ -155,6 +155,7 @@ mod tests {
         let index = index(1);
         Loaded {
             webhook: Arc::new(webhook(1)),
+            schemas: Arc::default(),
             revision: Arc::from("r1"),
             endpoints: endpoints.iter().map(|endpoint| Arc::new(loaded_endpoint(&index, endpoint))).collect(),
             parked: Vec::new(),

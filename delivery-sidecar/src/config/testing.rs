@@ -60,6 +60,7 @@ pub(crate) fn webhook(generation: i64) -> WebhookConfig {
         uid: "uid-webhook".to_owned(),
         generation,
         event_types: None,
+        event_schemas: BTreeMap::new(),
         authentication: Authentication::None,
         bearer_keys: Vec::new(),
         tls: None,

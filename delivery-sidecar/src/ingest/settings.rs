@@ -1,7 +1,9 @@
 //! What the Webhook's configuration says about ingest. Swapped as a whole when the configuration changes; a request
 //! sees the settings of the moment at which it began.
 
-use posthaste_delivery_config::{Authentication, RateLimit, WebhookConfig};
+use std::sync::Arc;
+
+use posthaste_delivery_config::{Authentication, RateLimit, WebhookConfig, schema::EventSchemas};
 
 use super::{auth::BearerKeys, catalogue::Catalogue};
 
@@ -22,12 +24,14 @@ pub struct Settings {
     pub event_rate: Option<RateLimit>,
 }
 
-impl From<&WebhookConfig> for Settings {
-    fn from(config: &WebhookConfig) -> Self {
+impl Settings {
+    /// Those of a configuration whose schemas are compiled.
+    pub fn new(config: &WebhookConfig, schemas: &Arc<EventSchemas>) -> Self {
+        let catalogue = |types| Catalogue::with_schemas(types, Arc::clone(schemas));
         Self {
             authentication: config.authentication,
             bearer_keys: BearerKeys::new(&config.bearer_keys),
-            catalogue: config.event_types.clone().map(Catalogue::new),
+            catalogue: config.event_types.clone().map(catalogue),
             max_payload_bytes: config.max_payload_bytes as usize,
             idempotency_window_ms: i64::try_from(config.idempotency_window_ms).unwrap_or(i64::MAX),
             event_rate: config.limits.event_rate,

@@ -141,7 +141,7 @@ impl Configurator {
         };
         self.journal.set_space(open::space(&loaded.webhook)).await;
         in_force.snapshot.store(Arc::clone(&snapshot));
-        in_force.ingest.store(Arc::new(ingest::Settings::from(&*loaded.webhook)));
+        in_force.ingest.store(Arc::new(ingest::Settings::new(&loaded.webhook, &loaded.schemas)));
         encrypt(&loaded.webhook, &mut self.tls, &in_force.encryption);
         in_force.budget.send_if_modified(|budget| {
             let changed = *budget != loaded.webhook.status;

@@ -125,7 +125,7 @@ impl Delivery {
         let (budget, budget_receiver) = watch::channel(loaded.webhook.status.clone());
         let in_force = InForce {
             snapshot: Arc::new(ArcSwap::new(Arc::clone(&snapshot))),
-            ingest: Arc::new(ArcSwap::from_pointee(ingest::Settings::from(&*loaded.webhook))),
+            ingest: Arc::new(ArcSwap::from_pointee(ingest::Settings::new(&loaded.webhook, &loaded.schemas))),
             encryption: configurator.encryption(&loaded.webhook),
             budget,
         };

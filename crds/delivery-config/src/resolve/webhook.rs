@@ -15,6 +15,7 @@ use super::{
     delivery::milliseconds,
     headers,
     ingest::{bearer_keys, tls},
+    schemas,
 };
 use crate::{
     AddressPolicy, Authentication, DeadLetter, Limits, RateLimit, StatusBudget, WebhookConfig,
@@ -24,7 +25,8 @@ use crate::{
 type Policy = fn(&Webhook) -> Result<(), Refusal>;
 
 /// In order.
-const POLICIES: [Policy; 3] = [header_names_differ, header_values_compile, journal_fits_its_volume];
+const POLICIES: [Policy; 4] =
+    [header_names_differ, header_values_compile, journal_fits_its_volume, schemas::schemas_compile];
 
 /// Condition `Accepted` of a Webhook, as far as its own fields and the names of its inline endpoints decide it.
 ///
@@ -179,6 +181,7 @@ pub fn configuration(
         uid: metadata.uid.clone().unwrap_or_default(),
         generation: metadata.generation.unwrap_or_default(),
         event_types: spec.event_types.as_ref().map(|types| types.iter().map(|known| known.name.clone()).collect()),
+        event_schemas: schemas::by_type(webhook),
         authentication: match ingest.and_then(|ingest| ingest.authentication).unwrap_or_default() {
             v1alpha1::Authentication::ServiceAccount => Authentication::ServiceAccount,
             v1alpha1::Authentication::BearerKeys => Authentication::BearerKeys,

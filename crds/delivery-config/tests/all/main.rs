@@ -4,4 +4,5 @@ mod contract;
 mod fixtures;
 mod ingest;
 mod render;
+mod schema;
 mod verdict;

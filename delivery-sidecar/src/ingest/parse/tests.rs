@@ -137,6 +137,17 @@ fn the_size_is_that_of_the_events_text() {
 }
 
 #[test]
+fn an_id_is_remembered_for_the_window_from_the_moment_it_came() {
+    let expires = |idempotency_window_ms| {
+        let settings = Settings { idempotency_window_ms, ..settings() };
+        let Prepared { accepted_ms, idempotency, .. } =
+            check_with(&settings, r#"{"id":"a","type":"a","data":1}"#).unwrap();
+        idempotency.map(|key| key.expires_ms - accepted_ms)
+    };
+    assert_eq!((expires(604_800_000), expires(1), expires(0)), (Some(604_800_000), Some(1), None));
+}
+
+#[test]
 fn a_type_outside_the_catalogue_is_refused_with_the_names_near_to_it() {
     let catalogue = Catalogue::new(["order.created", "order.deleted"].map(String::from));
     let settings = Settings { catalogue: Some(catalogue), ..settings() };
