@@ -62,6 +62,8 @@ pub mod accepted {
     pub const INVALID_TEMPLATE: &str = "InvalidTemplate";
     /// The schema of an event type cannot be used.
     pub const INVALID_SCHEMA: &str = "InvalidSchema";
+    /// The filter is no expression that is true or false.
+    pub const INVALID_FILTER: &str = "InvalidFilter";
     /// More endpoints than the Webhook's limits let receive events.
     pub const LIMIT_EXCEEDED: &str = "LimitExceeded";
     /// An object that should be ours belongs to someone else.

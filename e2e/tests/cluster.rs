@@ -10,6 +10,8 @@ mod explain;
 mod failing;
 #[path = "cluster/fan_out.rs"]
 mod fan_out;
+#[path = "cluster/filter.rs"]
+mod filter;
 #[path = "cluster/ingest.rs"]
 mod ingest;
 #[path = "cluster/ingest_tls.rs"]

@@ -6,7 +6,7 @@ use rand::{Rng, RngExt, seq::IndexedRandom};
 pub const MAX_BYTES: usize = 8 << 10;
 
 /// What parsers look for.
-const TOKENS: [&[u8]; 24] = [
+const TOKENS: [&[u8]; 32] = [
     b"{",
     b"}",
     b"[",
@@ -31,6 +31,14 @@ const TOKENS: [&[u8]; 24] = [
     b"application/json",
     b";charset=",
     b"GMT",
+    b"event.data",
+    b".exists(x,",
+    b".map(x,",
+    b"has(event.",
+    b".matches('",
+    b"(",
+    b")",
+    b" && ",
 ];
 
 /// One of `inputs`, changed in a few places, or put together of two.

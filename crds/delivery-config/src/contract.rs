@@ -116,6 +116,9 @@ pub struct Interest {
     /// Patterns of event types; `None` matches all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub event_types: Option<Vec<String>>,
+    /// Of those, only events for which this expression is true.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub filter: Option<String>,
 }
 
 /// Names a chunk and says what it must contain.
@@ -355,6 +358,9 @@ pub struct Endpoint {
     /// Patterns of event types; `None` matches all.
     #[serde(default)]
     pub event_types: Option<Vec<String>>,
+    /// Of those, only events for which this expression is true.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub filter: Option<String>,
     /// Where deliveries go.
     pub target: Target,
     /// Headers: the Webhook's defaults and the endpoint's own, each name once.

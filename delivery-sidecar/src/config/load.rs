@@ -187,7 +187,11 @@ pub(crate) fn loaded_endpoint(index: &Index, endpoint: &contract::Endpoint) -> L
         display_url: endpoint.target.display_url.clone(),
         enabled: endpoint.enabled,
         suspend: endpoint.suspend,
-        interest: Interest { tenant: endpoint.tenant.clone(), event_types: endpoint.event_types.clone() },
+        interest: Interest {
+            tenant: endpoint.tenant.clone(),
+            event_types: endpoint.event_types.clone(),
+            filter: endpoint.filter.clone(),
+        },
         compiled: Endpoint::compile(endpoint).map(Arc::new),
     }
 }
@@ -207,7 +211,7 @@ mod tests {
             let uids = ["a", "b", "c"].map(str::to_owned).to_vec();
             parked(uids, waiting).into_iter().map(|endpoint| endpoint.keeps).collect()
         };
-        let interest = Interest { tenant: Some("acme".to_owned()), event_types: None };
+        let interest = Interest { tenant: Some("acme".to_owned()), event_types: None, filter: None };
         let wanted = Keeps::Wanted(Arc::new(interest.clone()));
         let waiting = |interest, parked: &[u32]| Waiting { interest, parked: parked.to_vec() };
         assert_eq!(keeps(None), [Keeps::AsBefore, Keeps::AsBefore, Keeps::AsBefore]);

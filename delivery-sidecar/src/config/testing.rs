@@ -30,6 +30,7 @@ pub(crate) fn endpoint(name: &str) -> Endpoint {
         parameters: BTreeMap::new(),
         tenant: None,
         event_types: None,
+        filter: None,
         target: Target {
             url: Redacted::new(format!("https://{name}.example/hook")),
             display_url: Some(format!("https://{name}.example")),

@@ -156,7 +156,8 @@ impl Delivery {
         let listener = TcpListener::bind(listen).await.with_context(|| format!("cannot listen on {listen}"))?;
         let address = listener.local_addr().context("cannot listen")?;
         let (ingest_trigger, stop_ingest) = shutdown::channel();
-        let intake = Intake::new(journal.clone(), Arc::clone(&in_force.snapshot), backlog, outbox.clone());
+        let snapshot = Arc::clone(&in_force.snapshot);
+        let intake = Intake::new(journal.clone(), snapshot, backlog, outbox.clone(), metrics.clone());
         let router = ingest::router(Ingest {
             settings: Arc::clone(&in_force.ingest),
             authorizer,

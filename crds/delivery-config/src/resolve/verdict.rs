@@ -81,6 +81,7 @@ fn resolve(webhook: Option<&Webhook>, endpoint: &WebhookEndpoint, lookup: &Looku
         parameters: settings.parameters.clone().unwrap_or_default(),
         tenant: settings.tenant.clone(),
         event_types: settings.event_types.clone(),
+        filter: settings.filter.clone(),
         target,
         headers: sent,
         signing_keys,

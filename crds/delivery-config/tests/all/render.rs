@@ -386,8 +386,8 @@ fn what_an_endpoint_wants_is_listed_while_it_waits_and_not_when_it_is_refused() 
     ];
     let index = Render::new(&trees, &endpoints, &lookup).configuration().index;
     assert_eq!(index.parked, ["elm", "fir", "oak", "pine", "yew"]);
-    let acme = Interest { tenant: Some("acme".to_owned()), event_types: None };
-    let a = Interest { tenant: None, event_types: Some(vec!["a.*".to_owned()]) };
+    let acme = Interest { tenant: Some("acme".to_owned()), event_types: None, filter: None };
+    let a = Interest { tenant: None, event_types: Some(vec!["a.*".to_owned()]), filter: None };
     let waiting = |interest, parked: &[u32]| Waiting { interest: Some(interest), parked: parked.to_vec() };
     assert_eq!(index.waiting, Some(vec![waiting(acme.clone(), &[0, 2]), waiting(a, &[1])]));
 
