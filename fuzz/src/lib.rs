@@ -4,6 +4,7 @@
 //! `corpus/<target>`. The test of this crate needs nothing but stable Rust: it replays the corpus and tries mutations
 //! of it.
 
+mod address;
 mod ingest;
 mod journal_damage;
 mod journal_open;
@@ -12,6 +13,7 @@ mod retry_after;
 
 use std::future::Future;
 
+pub use address::address;
 pub use ingest::ingest;
 pub use journal_damage::journal_damage;
 pub use journal_open::journal_open;
@@ -21,7 +23,8 @@ pub use retry_after::retry_after;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub const TARGETS: [Target; 4] = [
+pub const TARGETS: [Target; 5] = [
+    ("address", address),
     ("ingest", ingest),
     ("journal_damage", journal_damage),
     ("journal_open", journal_open),

@@ -6,7 +6,7 @@ use rand::{Rng, RngExt, seq::IndexedRandom};
 pub const MAX_BYTES: usize = 8 << 10;
 
 /// What parsers look for.
-const TOKENS: [&[u8]; 24] = [
+const TOKENS: [&[u8]; 28] = [
     b"{",
     b"}",
     b"[",
@@ -31,6 +31,10 @@ const TOKENS: [&[u8]; 24] = [
     b"application/json",
     b";charset=",
     b"GMT",
+    b"127.0.0.1",
+    b"0x7f",
+    b"::ffff:",
+    b"%2e",
 ];
 
 /// One of `inputs`, changed in a few places, or put together of two.
