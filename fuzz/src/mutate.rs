@@ -6,7 +6,7 @@ use rand::{Rng, RngExt, seq::IndexedRandom};
 pub const MAX_BYTES: usize = 8 << 10;
 
 /// What parsers look for.
-const TOKENS: [&[u8]; 32] = [
+const TOKENS: [&[u8]; 36] = [
     b"{",
     b"}",
     b"[",
@@ -31,6 +31,10 @@ const TOKENS: [&[u8]; 32] = [
     b"application/json",
     b";charset=",
     b"GMT",
+    b"127.0.0.1",
+    b"0x7f",
+    b"::ffff:",
+    b"%2e",
     b"event.data",
     b".exists(x,",
     b".map(x,",
