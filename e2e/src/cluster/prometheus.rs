@@ -66,13 +66,8 @@ impl Prometheus {
             .kill_on_drop(true)
             .spawn()
             .expect("prometheus is on the PATH: e2e/cluster/cluster build prometheus");
-        let prometheus = Self {
-            http: Client::new(),
-            url: format!("http://{address}"),
-            folder,
-            _proxy: proxy,
-            _server: server,
-        };
+        let prometheus =
+            Self { http: Client::new(), url: format!("http://{address}"), folder, _proxy: proxy, _server: server };
         eventually("Prometheus is ready", async || {
             let answer = prometheus.http.get(format!("{}/-/ready", prometheus.url)).send().await;
             if answer.is_ok_and(|answer| answer.status().is_success()) {

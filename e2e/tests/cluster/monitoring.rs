@@ -47,7 +47,10 @@ async fn prometheus_scrapes_operator_and_sidecar_evaluates_the_alerts_and_fills_
         for (expression, expected) in [
             (format!("up{of_shop}"), 1.0),
             (format!("posthaste_endpoints{of_shop}"), 1.0),
-            (format!("sum(posthaste_ingest_events_total{{result=\"accepted\",namespace=\"{}\"}})", namespace.name), 1.0),
+            (
+                format!("sum(posthaste_ingest_events_total{{result=\"accepted\",namespace=\"{}\"}})", namespace.name),
+                1.0,
+            ),
             (format!("sum(posthaste_attempts_total{{result=\"Succeeded\",namespace=\"{}\"}})", namespace.name), 1.0),
             ("sum(posthaste_operator_leading)".to_owned(), 1.0),
         ] {
