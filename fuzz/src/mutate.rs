@@ -6,7 +6,7 @@ use rand::{Rng, RngExt, seq::IndexedRandom};
 pub const MAX_BYTES: usize = 8 << 10;
 
 /// What parsers look for.
-const TOKENS: [&[u8]; 24] = [
+const TOKENS: [&[u8]; 29] = [
     b"{",
     b"}",
     b"[",
@@ -31,6 +31,11 @@ const TOKENS: [&[u8]; 24] = [
     b"application/json",
     b";charset=",
     b"GMT",
+    b"{\"$ref\":\"#\"}",
+    b"\"items\":",
+    b"\"anyOf\":[",
+    b"\"not\":",
+    b"\"unevaluatedProperties\":",
 ];
 
 /// One of `inputs`, changed in a few places, or put together of two.
