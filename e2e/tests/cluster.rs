@@ -14,6 +14,8 @@ mod fan_out;
 mod ingest;
 #[path = "cluster/keys.rs"]
 mod keys;
+#[path = "cluster/limits.rs"]
+mod limits;
 #[path = "cluster/manifests.rs"]
 mod manifests;
 #[path = "cluster/ownership.rs"]
