@@ -18,6 +18,8 @@ mod ingest;
 mod ingest_tls;
 #[path = "cluster/keys.rs"]
 mod keys;
+#[path = "cluster/limits.rs"]
+mod limits;
 #[path = "cluster/manifests.rs"]
 mod manifests;
 #[path = "cluster/monitoring.rs"]

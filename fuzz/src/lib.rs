@@ -11,6 +11,7 @@ mod journal_damage;
 mod journal_open;
 pub mod mutate;
 mod retry_after;
+mod schema;
 
 use std::future::Future;
 
@@ -20,18 +21,20 @@ pub use ingest::ingest;
 pub use journal_damage::journal_damage;
 pub use journal_open::journal_open;
 pub use retry_after::retry_after;
+pub use schema::schema;
 
 /// A target's name, which is that of its corpus, and the target.
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub const TARGETS: [Target; 6] = [
+pub const TARGETS: [Target; 7] = [
     ("address", address),
     ("expression", expression),
     ("ingest", ingest),
     ("journal_damage", journal_damage),
     ("journal_open", journal_open),
     ("retry_after", retry_after),
+    ("schema", schema),
 ];
 
 /// Takes bytes off the front of an input; what is missing is 0.

@@ -6,7 +6,7 @@ use rand::{Rng, RngExt, seq::IndexedRandom};
 pub const MAX_BYTES: usize = 8 << 10;
 
 /// What parsers look for.
-const TOKENS: [&[u8]; 36] = [
+const TOKENS: [&[u8]; 41] = [
     b"{",
     b"}",
     b"[",
@@ -43,6 +43,11 @@ const TOKENS: [&[u8]; 36] = [
     b"(",
     b")",
     b" && ",
+    b"{\"$ref\":\"#\"}",
+    b"\"items\":",
+    b"\"anyOf\":[",
+    b"\"not\":",
+    b"\"unevaluatedProperties\":",
 ];
 
 /// One of `inputs`, changed in a few places, or put together of two.

@@ -305,6 +305,30 @@ spec:
         assert!(resolve_text(&open, &[], false).is_ok());
     }
 
+    #[tokio::test]
+    async fn the_catalogue_and_the_limits_hold_as_in_a_cluster() {
+        let spec = "spec: {limits: {endpoints: 1, eventRate: {limit: 5, per: 1m}}, ingest: {maxPayloadBytes: 100, \
+                    idempotencyWindow: 2h}, eventTypes: [{name: a, schema: {const: null}}]}";
+        let text = ORDERS.replace("spec: {}", spec);
+        let second = "---\napiVersion: posthaste.dev/v1alpha1\nkind: WebhookEndpoint\nmetadata: {name: second, namespace: shop}\n\
+                      spec: {webhookRef: {name: orders}, target: {serviceRef: {name: receiver}}}\n";
+        let resolved = resolve_text(&format!("{text}{second}"), &["shop/receiver=127.0.0.1:9000"], true).unwrap();
+        let [warning] = resolved.warnings.as_slice() else { panic!("{:?}", resolved.warnings) };
+        assert!(warning.to_string().contains("limits.endpoints"), "{warning}");
+        let index = resolved.configuration.index().await.unwrap().unwrap();
+        let loaded = Loader::default().load(&index, &resolved.configuration).await.unwrap();
+        assert_eq!(loaded.endpoints.len(), 1);
+        let settings = crate::ingest::Settings::new(&loaded.webhook, &loaded.schemas);
+        assert_eq!((settings.max_payload_bytes, settings.idempotency_window_ms), (100, 7_200_000));
+        assert_eq!(settings.event_rate.map(|rate| (rate.limit, rate.per_ms)), Some((5, 60_000)));
+        let catalogue = settings.catalogue.unwrap();
+        assert!(catalogue.schema("a").unwrap().check(b"null").is_ok());
+        assert!(catalogue.schema("a").unwrap().check(b"1").is_err());
+
+        let error = resolve_text(&text.replace("const: null", "$ref: other.json"), &[], true).unwrap_err().to_string();
+        assert!(error.contains("eventTypes[0].schema") && error.contains("other.json"), "{error}");
+    }
+
     #[test]
     fn keys_of_producers_are_used_as_in_a_cluster_on_any_address() {
         let keys = ORDERS.replace(

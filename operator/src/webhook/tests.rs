@@ -207,6 +207,71 @@ async fn a_key_that_exists_is_never_made_again() {
 }
 
 #[tokio::test]
+async fn an_endpoint_over_the_limit_is_told_and_told_again_when_it_has_a_place() {
+    let mut world = World::new();
+    let limited = |endpoints: u32| json!({"limits": {"endpoints": endpoints}});
+    let (aunt, uncle) = (Key::new("mail", "aunt"), Key::new("mail", "uncle"));
+    let verdict = |world: &World, endpoint: &Key| {
+        let verdict = lock(&world.context.board).get(endpoint).unwrap();
+        (verdict.accepted.reason, verdict.delivering)
+    };
+    let woken = |world: &mut World| {
+        let mut woken: Vec<Key> = std::iter::from_fn(|| world.queues.endpoints.try_recv().ok()).collect();
+        woken.sort_by(|a, b| a.name.cmp(&b.name));
+        woken
+    };
+    world.webhook(&limited(1), &Value::Null);
+    world.endpoint("aunt");
+    world.endpoint("uncle");
+    world.reconcile().await;
+    assert_eq!(woken(&mut world), [aunt.clone(), uncle.clone()]);
+    assert_eq!((verdict(&world, &aunt), verdict(&world, &uncle)), (("Accepted", true), ("LimitExceeded", false)));
+    let index = |world: &World| {
+        let secret = world.cluster.get("/api/v1/namespaces/mail/secrets/letters-delivery").unwrap().to_string();
+        secret.len()
+    };
+    let narrow = index(&world);
+
+    // The limit is raised: only the one that it is news about is woken.
+    world.watch();
+    world.webhook(&limited(2), &Value::Null);
+    world.reconcile().await;
+    assert_eq!(woken(&mut world), std::slice::from_ref(&uncle));
+    assert_eq!(verdict(&world, &uncle), ("Accepted", true));
+    assert!(index(&world) > narrow, "it is in the configuration");
+
+    // And lowered again: the later by name, of the same age, loses its place.
+    world.watch();
+    world.webhook(&limited(1), &Value::Null);
+    world.reconcile().await;
+    assert_eq!((woken(&mut world), verdict(&world, &uncle)), (vec![uncle.clone()], ("LimitExceeded", false)));
+
+    // The one before it goes.
+    world.watch();
+    let gone = world.context.endpoints.get(&aunt.object_ref()).unwrap();
+    world.writers.endpoints.apply_watcher_event(&Event::Delete((*gone).clone()));
+    world.reconcile().await;
+    assert_eq!((woken(&mut world), verdict(&world, &uncle)), (vec![uncle.clone()], ("Accepted", true)));
+}
+
+#[tokio::test]
+async fn a_schema_that_cannot_be_used_is_told_and_nothing_is_made() {
+    let mut world = World::new();
+    world.webhook(&json!({"eventTypes": [{"name": "a", "schema": {"$ref": "https://x.example/"}}]}), &Value::Null);
+    world.endpoint("aunt");
+    let requests = world.reconcile().await;
+    assert!(
+        !requests.iter().any(|line| line.starts_with("PATCH") && line.contains("letters-delivery")),
+        "{requests:#?}"
+    );
+    let webhook = world.cluster.get("/apis/posthaste.dev/v1alpha1/namespaces/mail/webhooks/letters").unwrap();
+    let conditions = webhook["status"]["conditions"].as_array().unwrap();
+    let accepted = conditions.iter().find(|condition| condition["type"] == "Accepted").unwrap();
+    assert_eq!((&accepted["status"], &accepted["reason"]), (&json!("False"), &json!("InvalidSchema")));
+    assert!(accepted["message"].as_str().unwrap().contains("eventTypes[0].schema"), "{accepted}");
+}
+
+#[tokio::test]
 async fn a_webhook_that_is_being_deleted_gets_nothing_new() {
     let mut world = World::new();
     let webhook = json!({
