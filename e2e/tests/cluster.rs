@@ -20,6 +20,8 @@ mod keys;
 mod manifests;
 #[path = "cluster/ownership.rs"]
 mod ownership;
+#[path = "cluster/payload.rs"]
+mod payload;
 #[path = "cluster/quickstart.rs"]
 mod quickstart;
 #[path = "cluster/rights.rs"]

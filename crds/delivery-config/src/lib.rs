@@ -14,12 +14,12 @@ mod hash;
 pub mod render;
 pub mod resolve;
 pub mod secret;
-pub mod template;
 
 pub use contract::{
-    AddressPolicy, Authentication, CONTRACT_VERSION, Chunk, ChunkRef, CircuitBreaker, DeadLetter, DeliveryOrdering,
-    DeliveryPolicy, DeliveryRate, Endpoint, HeaderValue, Index, Interest, Limits, OnExhausted, RateLimit, RetryPolicy,
-    SigningKey, StatusBudget, StatusMode, Target, TargetKind, Tombstone, Waiting, WebhookConfig,
+    AddressPolicy, Authentication, CONTRACT_VERSION, Chunk, ChunkRef, CircuitBreaker, CloudEventsMode, DeadLetter,
+    DeliveryOrdering, DeliveryPolicy, DeliveryRate, Endpoint, HeaderValue, Index, Interest, Limits, OnExhausted,
+    Payload, RateLimit, RetryPolicy, SigningKey, StatusBudget, StatusMode, Target, TargetKind, Tombstone, Waiting,
+    WebhookConfig,
 };
 pub use render::{Rendered, render};
 pub use secret::Redacted;

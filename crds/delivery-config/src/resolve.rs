@@ -12,6 +12,7 @@ mod headers;
 mod keys;
 mod lookup;
 mod outcome;
+mod payload;
 mod references;
 mod target;
 mod url;
