@@ -58,7 +58,7 @@ pub mod accepted {
     pub const WEBHOOK_NOT_ACCEPTED: &str = "WebhookNotAccepted";
     /// A field's value cannot be used; the message names it.
     pub const INVALID: &str = "Invalid";
-    /// A `${...}` in a header value cannot be used.
+    /// A template is no JSON, or a `${...}` in it or in a header value cannot be used.
     pub const INVALID_TEMPLATE: &str = "InvalidTemplate";
     /// The schema of an event type cannot be used.
     pub const INVALID_SCHEMA: &str = "InvalidSchema";
@@ -134,7 +134,7 @@ pub mod healthy {
     pub const REDIRECTED: &str = "Redirected";
     /// The address policy forbids the address.
     pub const BLOCKED_ADDRESS: &str = "BlockedAddress";
-    /// A header could not be rendered.
+    /// The body or a header could not be made for an event.
     pub const RENDER_ERROR: &str = "RenderError";
     /// A delivery was given up: its retries or its time were used up.
     pub const EXHAUSTED: &str = "Exhausted";

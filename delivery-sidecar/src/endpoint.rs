@@ -3,10 +3,14 @@
 mod compile;
 #[cfg(test)]
 pub(crate) mod fixture;
+mod shared;
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use posthaste_delivery_config::{DeliveryPolicy, TargetKind, template::Template};
+use posthaste_delivery_config::{CloudEventsMode, DeliveryPolicy, TargetKind};
+use posthaste_expressions::{JsonTemplate, TextTemplate};
+
+pub use shared::Shared;
 
 /// An endpoint with its URL parsed, its keys decoded and its templates compiled. `Debug` shows what may be logged.
 pub struct Endpoint {
@@ -32,6 +36,8 @@ pub struct Endpoint {
     pub kind: TargetKind,
     /// Headers: name and template, or literal.
     pub headers: Vec<(http::HeaderName, HeaderSource)>,
+    /// What is sent.
+    pub payload: Payload,
     /// Keys in order.
     pub keys: Vec<Key>,
     /// Limit of one attempt.
@@ -51,7 +57,20 @@ pub enum HeaderSource {
     /// The same each time.
     Literal(http::HeaderValue),
     /// Rendered at each attempt.
-    Template(Template),
+    Template(TextTemplate),
+}
+
+/// What is sent.
+#[derive(Debug)]
+pub enum Payload {
+    /// `{"type": ..., "timestamp": ..., "data": ...}`.
+    StandardWebhooks,
+    /// A CloudEvent.
+    CloudEvents(CloudEventsMode),
+    /// The event's data.
+    Raw,
+    /// A JSON text of the user's.
+    Template(Arc<JsonTemplate>),
 }
 
 /// A key that signs.

@@ -16,8 +16,8 @@ pub use posthaste_delivery_config::Interest;
 use posthaste_expressions::EvalError;
 use posthaste_journal::Ordinal;
 
-use crate::event::Event;
-use filters::{Filters, Number, Parts};
+use crate::event::{Event, Texts};
+use filters::{Filters, Number};
 
 const SEPARATORS: [char; 3] = ['.', ':', '/'];
 
@@ -92,8 +92,8 @@ impl Router {
     }
 
     fn filtered(&self, candidates: &[Candidate], event: &Event) -> Routed {
-        let parts = Parts::new(event);
-        let mut matching = self.filters.matching(&parts);
+        let texts = Texts::new(event);
+        let mut matching = self.filters.matching(&texts);
         let mut routed = Routed::default();
         for Candidate { ordinal, filter } in candidates {
             match filter.map_or(&Ok(true), |number| matching.says(number)) {

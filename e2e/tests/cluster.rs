@@ -26,6 +26,8 @@ mod manifests;
 mod monitoring;
 #[path = "cluster/ownership.rs"]
 mod ownership;
+#[path = "cluster/payload.rs"]
+mod payload;
 #[path = "cluster/quickstart.rs"]
 mod quickstart;
 #[path = "cluster/rights.rs"]

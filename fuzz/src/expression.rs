@@ -1,6 +1,9 @@
 //! Any expression over any event.
 
-use posthaste_expressions::{Budget, Data, EVENT, Expression, Filter, FilterScope, Position, Scope, Value, write_json};
+use posthaste_expressions::{
+    Budget, Data, EVENT, Expression, Filter, FilterScope, JsonTemplate, Position, Render, Scope, TEMPLATE, Value,
+    write_json,
+};
 
 use crate::Choices;
 
@@ -12,6 +15,7 @@ pub fn expression(input: &[u8]) {
     let mut choices = Choices(input);
     let text = String::from_utf8_lossy(choices.line()).replace('\x01', "\n");
     let data = String::from_utf8_lossy(choices.0);
+    template(&text, &data);
     let expression = match Expression::compile(&text, &[EVENT]) {
         Ok(expression) => expression,
         Err(error) => {
@@ -23,9 +27,27 @@ pub fn expression(input: &[u8]) {
     assert_eq!(evaluate(&expression, &data), evaluate(&expression, &data), "the same again");
     if let Ok(filter) = Filter::compile(&text) {
         let data = Data::new(&data);
-        let scope = FilterScope::new([("type", Some("order.created")), ("tenant", None)], [("data", Some(&data))]);
+        let scope = FilterScope::new(vec![("type", Value::from("order.created")), ("data", Value::Data(&data))]);
         if let Err(error) = filter.matches(&scope) {
             assert!(is_in(error.position, &text), "{error}");
+        }
+    }
+}
+
+/// The same text as a template, and with the expression as the only value of one.
+fn template(text: &str, data: &str) {
+    let quoted = serde_json::to_string(&format!("${{{text}}}")).expect("a text is JSON");
+    for text in [text, quoted.as_str()] {
+        let data = Data::new(data);
+        let event = [("data", Value::Data(&data))];
+        let roots = [("event", Value::Record(&event))];
+        let result = JsonTemplate::compile(text, TEMPLATE).map_err(|error| error.position).and_then(|template| {
+            let render = Render { scope: Scope { roots: &roots }, budget: &mut Budget::rendering(), most: MOST };
+            template.render(render).map_err(|error| error.position)
+        });
+        match result {
+            Ok(json) => assert!(json.len() <= MOST + text.len(), "it is bounded"),
+            Err(position) => assert!(is_in(position, text), "{position} in {text}"),
         }
     }
 }

@@ -3,6 +3,7 @@
 //! All inheritance is resolved here: a sidecar sees effective values only. Durations are whole milliseconds, so that
 //! the contract does not depend on a text format.
 
+mod payload;
 mod read;
 
 use std::collections::{BTreeMap, HashSet};
@@ -14,6 +15,7 @@ use serde_json::Value;
 
 use crate::{Redacted, defaults, hash};
 
+pub use payload::{CloudEventsMode, Payload};
 pub use read::{ContractError, read_chunk, read_index};
 
 /// The version that this build writes. A sidecar reads this one and the one before.
@@ -366,6 +368,9 @@ pub struct Endpoint {
     /// Headers: the Webhook's defaults and the endpoint's own, each name once.
     #[serde(default)]
     pub headers: Vec<HeaderValue>,
+    /// What is sent.
+    #[serde(default)]
+    pub payload: Payload,
     /// Keys in order; all that have not expired sign.
     pub signing_keys: Vec<SigningKey>,
     /// How deliveries are attempted.

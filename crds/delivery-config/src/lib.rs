@@ -15,13 +15,13 @@ pub mod render;
 pub mod resolve;
 pub mod schema;
 pub mod secret;
-pub mod template;
 mod tls;
 
 pub use contract::{
-    AddressPolicy, Authentication, CONTRACT_VERSION, Chunk, ChunkRef, CircuitBreaker, DeadLetter, DeliveryOrdering,
-    DeliveryPolicy, DeliveryRate, Endpoint, HeaderValue, Index, IngestTls, Interest, Limits, OnExhausted, RateLimit,
-    RetryPolicy, SigningKey, StatusBudget, StatusMode, Target, TargetKind, TlsPair, Tombstone, Waiting, WebhookConfig,
+    AddressPolicy, Authentication, CONTRACT_VERSION, Chunk, ChunkRef, CircuitBreaker, CloudEventsMode, DeadLetter,
+    DeliveryOrdering, DeliveryPolicy, DeliveryRate, Endpoint, HeaderValue, Index, IngestTls, Interest, Limits,
+    OnExhausted, Payload, RateLimit, RetryPolicy, SigningKey, StatusBudget, StatusMode, Target, TargetKind, TlsPair,
+    Tombstone, Waiting, WebhookConfig,
 };
 pub use render::{Rendered, render};
 pub use secret::Redacted;

@@ -13,6 +13,7 @@ mod ingest;
 mod keys;
 mod lookup;
 mod outcome;
+mod payload;
 mod references;
 mod schemas;
 mod target;

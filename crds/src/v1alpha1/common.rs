@@ -36,8 +36,9 @@ pub struct Header {
     #[schemars(length(min = 1, max = 253), regex(pattern = r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$"))]
     #[x_kube(validation = Rule::new("!(self.lowerAscii() in ['host', 'connection', 'content-length', 'transfer-encoding', 'te', 'trailer', 'upgrade', 'keep-alive', 'proxy-authorization', 'proxy-connection', 'expect', 'content-type', 'webhook-id', 'webhook-timestamp', 'webhook-signature'])").message("this header is set by Posthaste or belongs to the connection; choose another name"))]
     pub name: String,
-    /// The value. `${path}` inside it is replaced at each attempt by a field of `event`, `endpoint`, `webhook` or
-    /// `attempt`, such as `${endpoint.parameters.region}` or `${event.type}`; write `$${` for a literal `${`.
+    /// The value. `${...}` inside it is replaced at each attempt by a field of `event`, `endpoint`, `webhook` or `attempt`,
+    /// such as `${endpoint.parameters.region}` or `${event.data.id}`, or by the value of another expression over them; write
+    /// `$${` for a literal `${`. The header is left out when such a field is missing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 4096))]
     #[x_kube(validation = Rule::new(r"self.matches('^[\\t -~]*$')").message("value must be visible ASCII, spaces and tabs, on one line"))]

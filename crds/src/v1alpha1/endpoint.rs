@@ -6,7 +6,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{DeliverySettings, Header, Signing, Target, WebhookEndpointStatus};
+use super::{DeliverySettings, Header, Payload, Signing, Target, WebhookEndpointStatus};
 
 /// One receiver of a Webhook's events.
 #[derive(CustomResource, Serialize, Deserialize, Clone, Debug, PartialEq, KubeSchema)]
@@ -75,7 +75,7 @@ pub struct InlineEndpoint {
 #[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct EndpointSettings {
-    /// A name for people; `${endpoint.displayName}` in header values.
+    /// A name for people; `${endpoint.displayName}` in templates and header values.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 253))]
     pub display_name: Option<String>,
@@ -83,7 +83,7 @@ pub struct EndpointSettings {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 1024))]
     pub description: Option<String>,
-    /// Values for `${endpoint.parameters.<name>}` in header values.
+    /// Values for `${endpoint.parameters.<name>}` in templates and header values.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("maxProperties" = 32, "additionalProperties" = {"type": "string", "maxLength": 1024}))]
     #[x_kube(validation = Rule::new("self.all(name, name.matches('^[A-Za-z_][A-Za-z0-9_]{0,62}$'))").message("a parameter's name must be a letter or _ and then at most 62 letters, digits and _"))]
@@ -115,6 +115,9 @@ pub struct EndpointSettings {
     #[schemars(length(max = 16))]
     #[x_kube(merge_strategy = kube::core::ListMerge::Map(vec!["name".into()]))]
     pub headers: Option<Vec<Header>>,
+    /// What is sent. Default: the Webhook's `defaults.payload`, as a whole, else `format: StandardWebhooks`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub payload: Option<Payload>,
     /// How deliveries are signed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signing: Option<Signing>,

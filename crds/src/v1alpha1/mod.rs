@@ -7,6 +7,7 @@
 mod common;
 mod delivery;
 mod endpoint;
+mod payload;
 mod signing;
 mod status;
 mod target;
@@ -18,6 +19,7 @@ pub use delivery::{
     Backoff, CircuitBreaker, CircuitBreakerType, DeliveryOrdering, DeliveryRate, DeliverySettings, OnExhausted, Retry,
 };
 pub use endpoint::{EndpointSettings, InlineEndpoint, WebhookEndpoint, WebhookEndpointSpec, WebhookRef};
+pub use payload::{CloudEventsMode, Payload, PayloadFormat};
 pub use signing::{KeyEncoding, Signing, SigningKey};
 pub use status::{
     Address, ConfigurationStatus, EndpointCounts, EndpointDeliveryStatus, EndpointSigningStatus, LastFailure,

@@ -6,7 +6,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{DeliverySettings, Header, InlineEndpoint, PodTemplate, Rate, SecretRef, WebhookStatus};
+use super::{DeliverySettings, Header, InlineEndpoint, Payload, PodTemplate, Rate, SecretRef, WebhookStatus};
 use crate::Duration;
 
 /// One stream of events and the runtime that delivers it.
@@ -201,6 +201,9 @@ pub struct EndpointDefaults {
     #[schemars(length(max = 16))]
     #[x_kube(merge_strategy = kube::core::ListMerge::Map(vec!["name".into()]))]
     pub headers: Option<Vec<Header>>,
+    /// What is sent to endpoints that say nothing of their own. Default `format: StandardWebhooks`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub payload: Option<Payload>,
     /// How deliveries are attempted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delivery: Option<DeliverySettings>,

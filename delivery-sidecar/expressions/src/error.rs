@@ -19,13 +19,6 @@ impl Position {
         let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
         Self { line: count(before.matches('\n').count() + 1), column: count(line.chars().count() + 1) }
     }
-
-    /// The place in a text of which the one that this place is in begins at `start`.
-    #[must_use]
-    pub fn within(self, start: Self) -> Self {
-        let column = if self.line == 1 { start.column.saturating_add(self.column - 1) } else { self.column };
-        Self { line: start.line.saturating_add(self.line - 1), column }
-    }
 }
 
 impl fmt::Display for Position {
@@ -40,6 +33,8 @@ impl fmt::Display for Position {
 pub struct CompileError {
     /// Where.
     pub position: Position,
+    /// The byte of the text that is at that place.
+    pub byte: usize,
     /// What is wrong and what would be right.
     pub message: String,
 }
@@ -50,6 +45,8 @@ pub struct CompileError {
 pub struct EvalError {
     /// Where in the expression.
     pub position: Position,
+    /// The byte of the expression that is at that place.
+    pub byte: usize,
     /// What sort of mistake it is.
     pub kind: ErrorKind,
     /// What is wrong.

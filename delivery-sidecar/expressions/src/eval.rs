@@ -269,6 +269,6 @@ impl<'v, 'b> Evaluator<'v, 'b> {
     }
 
     fn error(&self, node: &Node, kind: ErrorKind, message: String) -> EvalError {
-        EvalError { position: Position::of(self.source, node.at), kind, message }
+        EvalError { position: Position::of(self.source, node.at), byte: node.at, kind, message }
     }
 }

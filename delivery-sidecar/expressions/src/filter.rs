@@ -1,7 +1,7 @@
 //! Filters: expressions over `event` that say yes or no.
 
 use crate::{
-    Budget, CompileError, Data, EVENT, ErrorKind, EvalError, Expression, Position, Scope, Value,
+    Budget, CompileError, EVENT, ErrorKind, EvalError, Expression, Position, Scope, Value,
     ast::{Binary, Kind, Node},
     function::Function,
     lex,
@@ -18,14 +18,9 @@ pub struct FilterScope<'v> {
 }
 
 impl<'v> FilterScope<'v> {
-    /// The fields that are there, by name: texts, `data` and `metadata`.
-    pub fn new(
-        texts: impl IntoIterator<Item = (&'v str, Option<&'v str>)>,
-        data: impl IntoIterator<Item = (&'v str, Option<&'v Data<'v>>)>,
-    ) -> Self {
-        let texts = texts.into_iter().filter_map(|(name, text)| Some((name, Value::from(text?))));
-        let data = data.into_iter().filter_map(|(name, data)| Some((name, Value::Data(data?))));
-        Self { fields: texts.chain(data).collect() }
+    /// The fields that the event has, by their names.
+    pub fn new(fields: Vec<(&'v str, Value<'v>)>) -> Self {
+        Self { fields }
     }
 }
 
@@ -57,6 +52,7 @@ impl Filter {
             Value::Bool(is) => Ok(is),
             other => Err(EvalError {
                 position: Position::of(self.0.source(), self.0.root().at),
+                byte: self.0.root().at,
                 kind: ErrorKind::Type,
                 message: format!("a filter is true or false, this is a {}", other.type_name()),
             }),

@@ -29,7 +29,7 @@ const OPERATORS: [&str; 25] = [
 ];
 
 pub(crate) fn error(text: &str, at: usize, message: impl Into<String>) -> CompileError {
-    CompileError { position: Position::of(text, at), message: message.into() }
+    CompileError { position: Position::of(text, at), byte: at.min(text.len()), message: message.into() }
 }
 
 /// All tokens; the last one is [`Kind::End`].

@@ -1,4 +1,4 @@
-//! The expressions that users write into resources: a subset of the
+//! The expressions that users write into resources, and the templates that they are in: a subset of the
 //! [Common Expression Language](https://github.com/google/cel-spec), with bounds that hold for every text and every event.
 //!
 //! ```text
@@ -29,6 +29,7 @@ mod lex;
 mod parse;
 mod pattern;
 mod scope;
+mod template;
 #[cfg(test)]
 mod tests;
 mod value;
@@ -40,6 +41,7 @@ pub use error::{CompileError, ErrorKind, EvalError, Position};
 pub use expression::{Expression, MAX_BYTES};
 pub use filter::{Filter, FilterScope};
 pub use parse::MAX_DEPTH;
-pub use scope::{EVENT, EVENT_FIELDS, Root, Scope};
+pub use scope::{EVENT, EVENT_FIELDS, Root, Scope, TEMPLATE};
+pub use template::{JsonTemplate, MAX_TEMPLATE_BYTES, Render, TextTemplate};
 pub use value::{Text, Value};
 pub use write::{Unwritable, write_json, write_text};

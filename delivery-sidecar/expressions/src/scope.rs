@@ -16,6 +16,14 @@ pub const EVENT_FIELDS: &[&str] = &["id", "type", "source", "subject", "time", "
 /// `event`, as filters and templates name it.
 pub const EVENT: Root = Root { name: "event", fields: EVENT_FIELDS };
 
+/// What templates name: the event, the endpoint, its Webhook and the attempt.
+pub const TEMPLATE: &[Root] = &[
+    EVENT,
+    Root { name: "endpoint", fields: &["uid", "name", "displayName", "tenant", "url", "parameters"] },
+    Root { name: "webhook", fields: &["name", "namespace"] },
+    Root { name: "attempt", fields: &["number", "time"] },
+];
+
 /// The values behind the names. A field that is not there is left out of its record.
 #[derive(Clone, Copy, Debug)]
 pub struct Scope<'v> {

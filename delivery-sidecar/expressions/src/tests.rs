@@ -4,6 +4,7 @@ mod bombs;
 mod meaning;
 mod oracle;
 mod refused;
+mod templates;
 
 use crate::{Budget, Data, EVENT, EvalError, Expression, Scope, Value, write_json};
 

@@ -12,7 +12,10 @@ use posthaste_delivery_config::{
 };
 
 use super::Source;
-use crate::{endpoint::Endpoint, route::Interest};
+use crate::{
+    endpoint::{Endpoint, Shared},
+    route::Interest,
+};
 
 /// A complete configuration.
 #[derive(Debug)]
@@ -101,6 +104,7 @@ impl LoadError {
 pub struct Loader {
     chunks: BTreeMap<u8, KnownChunk>,
     schemas: Arc<EventSchemas>,
+    shared: Shared,
 }
 
 #[derive(Clone, Debug)]
@@ -117,7 +121,7 @@ impl Loader {
         for chunk in &index.chunks {
             let known = match self.chunks.get(&chunk.number).filter(|known| known.hash == chunk.hash) {
                 Some(known) => known.clone(),
-                None => read_chunk(&index, chunk, source).await?,
+                None => read_chunk(&index, chunk, source, &mut self.shared).await?,
             };
             chunks.insert(chunk.number, known);
         }
@@ -130,6 +134,7 @@ impl Loader {
         let schemas = self.compile(&index.webhook)?;
         self.chunks = chunks;
         self.schemas = Arc::clone(&schemas);
+        self.shared.forget_unused();
         Ok(Loaded {
             webhook: Arc::new(index.webhook),
             schemas,
@@ -165,7 +170,12 @@ fn parked(uids: Vec<String>, waiting: Option<Vec<Waiting>>) -> Vec<ParkedEndpoin
     parked
 }
 
-async fn read_chunk(index: &Index, chunk: &ChunkRef, source: &dyn Source) -> Result<KnownChunk, LoadError> {
+async fn read_chunk(
+    index: &Index,
+    chunk: &ChunkRef,
+    source: &dyn Source,
+    shared: &mut Shared,
+) -> Result<KnownChunk, LoadError> {
     let number = chunk.number;
     let text = source.chunk(number).await.map_err(LoadError::Read)?.ok_or(LoadError::Mismatch(number))?;
     let content = contract::read_chunk(&text, &chunk.hash).map_err(|error| match error {
@@ -174,11 +184,12 @@ async fn read_chunk(index: &Index, chunk: &ChunkRef, source: &dyn Source) -> Res
             LoadError::Invalid(format!("chunk {number}: {error}"))
         }
     })?;
-    let endpoints = content.endpoints.iter().map(|endpoint| Arc::new(loaded_endpoint(index, endpoint))).collect();
+    let endpoints =
+        content.endpoints.iter().map(|endpoint| Arc::new(loaded_endpoint(index, endpoint, shared))).collect();
     Ok(KnownChunk { hash: chunk.hash.clone(), endpoints })
 }
 
-pub(crate) fn loaded_endpoint(index: &Index, endpoint: &contract::Endpoint) -> LoadedEndpoint {
+pub(crate) fn loaded_endpoint(index: &Index, endpoint: &contract::Endpoint, shared: &mut Shared) -> LoadedEndpoint {
     LoadedEndpoint {
         uid: Arc::from(endpoint.uid.as_str()),
         name: Arc::from(endpoint.name.as_str()),
@@ -192,7 +203,7 @@ pub(crate) fn loaded_endpoint(index: &Index, endpoint: &contract::Endpoint) -> L
             event_types: endpoint.event_types.clone(),
             filter: endpoint.filter.clone(),
         },
-        compiled: Endpoint::compile(endpoint).map(Arc::new),
+        compiled: Endpoint::compile_with(endpoint, shared).map(Arc::new),
     }
 }
 

@@ -151,6 +151,7 @@ mod tests {
             load::loaded_endpoint,
             testing::{endpoint, index, webhook},
         },
+        endpoint::Shared,
         event::Event,
         render::fixture,
     };
@@ -161,7 +162,10 @@ mod tests {
             webhook: Arc::new(webhook(1)),
             schemas: Arc::default(),
             revision: Arc::from("r1"),
-            endpoints: endpoints.iter().map(|endpoint| Arc::new(loaded_endpoint(&index, endpoint))).collect(),
+            endpoints: endpoints
+                .iter()
+                .map(|endpoint| Arc::new(loaded_endpoint(&index, endpoint, &mut Shared::default())))
+                .collect(),
             parked: Vec::new(),
             tombstones: Vec::new(),
         }

@@ -9,7 +9,7 @@ use std::{
 use futures::future::BoxFuture;
 use posthaste_delivery_config::{
     AddressPolicy, Authentication, CONTRACT_VERSION, Chunk, ChunkRef, DeadLetter, DeliveryOrdering, DeliveryPolicy,
-    Endpoint, Index, Limits, OnExhausted, Redacted, RetryPolicy, SigningKey, StatusBudget, Target, TargetKind,
+    Endpoint, Index, Limits, OnExhausted, Payload, Redacted, RetryPolicy, SigningKey, StatusBudget, Target, TargetKind,
     WebhookConfig,
 };
 
@@ -37,6 +37,7 @@ pub(crate) fn endpoint(name: &str) -> Endpoint {
             kind: TargetKind::Url,
         },
         headers: Vec::new(),
+        payload: Payload::default(),
         signing_keys: vec![SigningKey { id: "k1".to_owned(), key: Redacted::new(KEY), not_after: None }],
         delivery: DeliveryPolicy {
             timeout_ms: 5_000,

@@ -4,13 +4,13 @@
 use std::{sync::Arc, time::Duration};
 
 use http::{HeaderName, HeaderValue, header};
-use posthaste_delivery_config::{self as config, Redacted, template::Template};
-use posthaste_expressions::Filter;
+use posthaste_delivery_config::{self as config, Redacted};
+use posthaste_expressions::{Filter, TEMPLATE, TextTemplate};
 use posthaste_signing::{SymmetricKey, standard_webhooks};
 use sha2::{Digest, Sha256};
 use url::Url;
 
-use super::{Endpoint, HeaderSource, Key};
+use super::{Endpoint, HeaderSource, Key, Payload, Shared};
 use crate::render::{MAX_HEADER_BYTES, header_value};
 
 /// Headers that a user cannot set, as the resource's schema says too: they are the sender's own, or belong to the
@@ -39,6 +39,14 @@ impl Endpoint {
     /// # Errors
     /// A message for people that begins with the field's path in the configuration.
     pub fn compile(endpoint: &config::Endpoint) -> Result<Self, String> {
+        Self::compile_with(endpoint, &mut Shared::default())
+    }
+
+    /// The same, with what other endpoints have already.
+    ///
+    /// # Errors
+    /// As [`Self::compile`].
+    pub fn compile_with(endpoint: &config::Endpoint, shared: &mut Shared) -> Result<Self, String> {
         let timeout = Duration::from_millis(endpoint.delivery.timeout_ms);
         if timeout.is_zero() {
             return Err("delivery.timeoutMs: must be at least 1".to_owned());
@@ -61,6 +69,7 @@ impl Endpoint {
             display_url: endpoint.target.display_url.clone(),
             kind: endpoint.target.kind,
             headers: endpoint.headers.iter().enumerate().map(header).collect::<Result<_, _>>()?,
+            payload: payload(&endpoint.payload, shared)?,
             keys: endpoint.signing_keys.iter().enumerate().map(key).collect::<Result<_, _>>()?,
             timeout,
             delivery: endpoint.delivery.clone(),
@@ -96,7 +105,7 @@ fn header((index, header): (usize, &config::HeaderValue)) -> Result<(HeaderName,
         return Err(format!("{}: the value is longer than {MAX_HEADER_BYTES} bytes", field()));
     }
     if header.template {
-        let template = Template::parse(value).map_err(|error| format!("{}: {error}", field()))?;
+        let template = TextTemplate::compile(value, TEMPLATE).map_err(|error| format!("{}: {error}", field()))?;
         let source = match template.literal() {
             Some(text) => HeaderSource::Literal(literal(text).map_err(|problem| format!("{}: {problem}", field()))?),
             None => HeaderSource::Template(template),
@@ -107,6 +116,17 @@ fn header((index, header): (usize, &config::HeaderValue)) -> Result<(HeaderName,
     // It came from a Secret: kept out of Debug, and out of the compression table of an HTTP/2 connection.
     value.set_sensitive(true);
     Ok((name, HeaderSource::Literal(value)))
+}
+
+fn payload(payload: &config::Payload, shared: &mut Shared) -> Result<Payload, String> {
+    Ok(match payload {
+        config::Payload::StandardWebhooks => Payload::StandardWebhooks,
+        config::Payload::CloudEvents { mode } => Payload::CloudEvents(*mode),
+        config::Payload::Raw => Payload::Raw,
+        config::Payload::Template { template } => {
+            Payload::Template(shared.template(template).map_err(|error| format!("payload.template: {error}"))?)
+        }
+    })
 }
 
 fn literal(text: &str) -> Result<HeaderValue, String> {
@@ -198,10 +218,14 @@ mod tests {
             (with_header("X-Api-Key", "s3cret\r\nhost: x", true), "headers[0] (X-Api-Key): the value contains a line"),
             (with_header("X-Api-Key", "s3cret\0", false), "headers[0] (X-Api-Key): the value contains a control"),
             (with_header("X-Api-Key", &long, true), "headers[0] (X-Api-Key): the value is longer than 4096 bytes"),
-            (with_header("X-Type", "s3cret${event.nope}", true), "headers[0] (X-Type): at character 9: "),
+            (with_header("X-Type", "s3cret${event.nope}", true), "headers[0] (X-Type): line 1, column 15: "),
             (
                 config::Endpoint { filter: Some("event.data.total >".to_owned()), ..endpoint() },
                 "filter: line 1, column 19: expected a value",
+            ),
+            (
+                config::Endpoint { payload: config::Payload::Template { template: "{".to_owned() }, ..endpoint() },
+                "payload.template: line 1, column 2: expected a key",
             ),
         ] {
             let error = Endpoint::compile(&endpoint).unwrap_err();

@@ -1,8 +1,8 @@
 //! A configured endpoint for tests to change.
 
 use posthaste_delivery_config::{
-    DeliveryOrdering, DeliveryPolicy, Endpoint, HeaderValue, OnExhausted, Redacted, RetryPolicy, SigningKey, Target,
-    TargetKind,
+    DeliveryOrdering, DeliveryPolicy, Endpoint, HeaderValue, OnExhausted, Payload, Redacted, RetryPolicy, SigningKey,
+    Target, TargetKind,
 };
 
 pub fn endpoint() -> Endpoint {
@@ -21,6 +21,7 @@ pub fn endpoint() -> Endpoint {
             kind: TargetKind::Url,
         },
         headers: vec![],
+        payload: Payload::default(),
         signing_keys: vec![signing_key("k1", None)],
         delivery: DeliveryPolicy {
             timeout_ms: 15_000,

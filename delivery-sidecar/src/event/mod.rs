@@ -1,8 +1,10 @@
 //! An event as it was accepted, and its form in the journal.
 
 mod codec;
+mod values;
 
 pub use codec::DecodeError;
+pub use values::Texts;
 
 use bytes::Bytes;
 use sha2::{Digest, Sha256};

@@ -1,12 +1,9 @@
 //! The headers that a user configured.
 
-use std::{borrow::Cow, fmt::Write};
+use http::{HeaderMap, HeaderName, HeaderValue};
+use posthaste_expressions::{Budget, Render, Scope, TextTemplate};
 
-use http::{HeaderMap, HeaderValue};
-use jiff::Timestamp;
-use posthaste_delivery_config::template::{Field, Part, Template};
-
-use super::{Attempt, RenderError};
+use super::{Attempt, RenderError, scope::with_scope};
 use crate::endpoint::HeaderSource;
 
 /// Most bytes of a header's value.
@@ -44,70 +41,40 @@ pub fn header_value(text: &str) -> Result<HeaderValue, InvalidHeaderValue> {
 /// The endpoint's headers for this attempt. A header whose template names a field that is not there is left out.
 ///
 /// # Errors
-/// A template that gives what a header cannot carry.
+/// A template that has no value, or one that a header cannot carry.
 pub fn headers(attempt: &Attempt<'_>) -> Result<HeaderMap, RenderError> {
-    let mut headers = HeaderMap::with_capacity(attempt.endpoint.headers.len());
-    for (name, source) in &attempt.endpoint.headers {
-        let value = match source {
-            HeaderSource::Literal(value) => value.clone(),
-            HeaderSource::Template(template) => match fill(template, attempt) {
-                None => continue,
-                Some(text) => {
-                    header_value(&text).map_err(|problem| RenderError::Header { name: name.clone(), problem })?
-                }
-            },
-        };
-        headers.insert(name.clone(), value);
+    let configured = &attempt.endpoint.headers;
+    let mut headers = HeaderMap::with_capacity(configured.len());
+    let literals = configured.iter().filter_map(|(name, source)| match source {
+        HeaderSource::Literal(value) => Some((name, value)),
+        HeaderSource::Template(_) => None,
+    });
+    headers.extend(literals.map(|(name, value)| (name.clone(), value.clone())));
+    let templates = configured.iter().filter_map(|(name, source)| match source {
+        HeaderSource::Literal(_) => None,
+        HeaderSource::Template(template) => Some((name, template)),
+    });
+    if templates.clone().next().is_some() {
+        with_scope(attempt, |scope| fill(templates, scope, &mut headers))?;
     }
     Ok(headers)
 }
 
-/// The template's text, or `None` when one of its fields is missing. At most one field longer than
-/// [`MAX_HEADER_BYTES`]: a value that is too long already cannot become right again.
-fn fill(template: &Template, attempt: &Attempt<'_>) -> Option<String> {
-    let mut text = String::new();
-    for part in template.parts() {
-        match part {
-            Part::Text(literal) => text.push_str(literal),
-            Part::Field(field) => {
-                let value = value(field, attempt)?;
-                if text.len() <= MAX_HEADER_BYTES {
-                    text.push_str(&value);
-                }
-            }
-        }
+/// At most one value longer than [`MAX_HEADER_BYTES`] is made of each: it cannot become right again.
+fn fill<'t>(
+    templates: impl Iterator<Item = (&'t HeaderName, &'t TextTemplate)>,
+    scope: Scope<'_>,
+    headers: &mut HeaderMap,
+) -> Result<(), RenderError> {
+    let mut budget = Budget::rendering();
+    for (name, template) in templates {
+        let filled = template.fill(&mut Render { scope, budget: &mut budget, most: MAX_HEADER_BYTES });
+        let filled = filled.map_err(|error| RenderError::HeaderTemplate { name: name.clone(), error })?;
+        let Some(text) = filled else { continue };
+        let value = header_value(&text).map_err(|problem| RenderError::Header { name: name.clone(), problem })?;
+        headers.insert(name.clone(), value);
     }
-    Some(text)
-}
-
-/// What a field stands for, if it is there.
-fn value<'a>(field: &Field, attempt: &Attempt<'a>) -> Option<Cow<'a, str>> {
-    let Attempt { endpoint, event, .. } = *attempt;
-    let text: &str = match field {
-        Field::EventId => &event.id,
-        Field::EventType => &event.event_type,
-        Field::EventTime => &event.time,
-        Field::EventSource => event.source.as_deref()?,
-        Field::EventSubject => event.subject.as_deref()?,
-        Field::EventTenant => event.tenant.as_deref()?,
-        Field::EndpointUid => &endpoint.uid,
-        Field::EndpointName => &endpoint.name,
-        Field::EndpointDisplayName => endpoint.display_name.as_deref()?,
-        Field::EndpointTenant => endpoint.tenant.as_deref()?,
-        Field::EndpointParameter(name) => endpoint.parameters.get(name)?,
-        Field::WebhookName => attempt.webhook_name,
-        Field::WebhookNamespace => attempt.webhook_namespace,
-        Field::AttemptNumber => return Some(attempt.number.to_string().into()),
-        Field::AttemptTime => return Some(milliseconds(attempt.now).into()),
-    };
-    Some(text.into())
-}
-
-/// RFC 3339 with milliseconds and `Z`, as event times are written.
-fn milliseconds(time: Timestamp) -> String {
-    let mut text = String::with_capacity("2026-01-02T03:04:05.678Z".len());
-    write!(text, "{time:.3}").expect("a String takes every write");
-    text
+    Ok(())
 }
 
 #[cfg(test)]
@@ -171,6 +138,15 @@ mod tests {
         let endpoint = endpoint(&[("X-A", "${event.source}"), ("X-B", "b"), ("X-C", "${event.id}")]);
         let headers = headers(&fixture::attempt(&endpoint, &event)).unwrap();
         assert_eq!(headers.keys().map(http::HeaderName::as_str).collect::<Vec<_>>(), ["x-b", "x-c"]);
+    }
+
+    #[test]
+    fn an_expression_has_its_value_or_says_where_it_has_none() {
+        let event = fixture::event();
+        assert_eq!(render("${event.data.total}", &event), Ok(Some("1.0".to_owned())));
+        assert_eq!(render("${event.data.total > 0 ? 'some' : 'none'}", &event), Ok(Some("some".to_owned())));
+        let error = render("a ${event.data + 1}", &event).unwrap_err().to_string();
+        assert_eq!(error, "header x-test, line 1, column 16: + does not go with a map and a int");
     }
 
     #[test]

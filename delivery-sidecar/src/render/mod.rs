@@ -2,15 +2,18 @@
 //! [`Attempt`]. Renders neither the signature nor what belongs to the connection.
 
 mod body;
+mod cloud_events;
 #[cfg(test)]
 pub(crate) mod fixture;
 mod headers;
+mod scope;
 
 use jiff::Timestamp;
+use posthaste_expressions::EvalError;
 
 use crate::{endpoint::Endpoint, event::Event};
 
-pub use body::standard_webhooks;
+pub use body::{Body, body};
 pub use headers::{InvalidHeaderValue, MAX_HEADER_BYTES, header_value, headers};
 
 /// One attempt to deliver one event to one endpoint.
@@ -41,4 +44,15 @@ pub enum RenderError {
         /// What is wrong with it.
         problem: InvalidHeaderValue,
     },
+    /// A header's template has no value.
+    #[error("header {name}, {error}")]
+    HeaderTemplate {
+        /// Name of the header.
+        name: http::HeaderName,
+        /// Where, and why.
+        error: EvalError,
+    },
+    /// The body's template has no value.
+    #[error("payload.template, {0}")]
+    Template(EvalError),
 }

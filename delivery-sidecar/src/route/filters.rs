@@ -2,9 +2,9 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use posthaste_expressions::{Data, EvalError, Filter, FilterScope};
+use posthaste_expressions::{EvalError, Filter, FilterScope};
 
-use crate::event::Event;
+use crate::event::Texts;
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -42,38 +42,8 @@ impl Filters {
     }
 
     /// Begins to match an event, whose data is looked at only if a filter does.
-    pub fn matching<'m>(&'m self, parts: &'m Parts<'m>) -> Matching<'m> {
-        Matching { filters: self, scope: parts.scope(), known: HashMap::new() }
-    }
-}
-
-/// The JSON texts of an event.
-pub(super) struct Parts<'e> {
-    event: &'e Event,
-    data: Data<'e>,
-    metadata: Option<Data<'e>>,
-}
-
-impl<'e> Parts<'e> {
-    pub fn new(event: &'e Event) -> Self {
-        // Ingest takes nothing that is not UTF-8; an empty text is no JSON, which filters tell.
-        let text = |bytes: &'e [u8]| Data::new(std::str::from_utf8(bytes).unwrap_or_default());
-        Self { event, data: text(&event.data), metadata: event.metadata.as_deref().map(text) }
-    }
-
-    fn scope(&self) -> FilterScope<'_> {
-        let event = self.event;
-        FilterScope::new(
-            [
-                ("id", Some(event.id.as_str())),
-                ("type", Some(&event.event_type)),
-                ("source", event.source.as_deref()),
-                ("subject", event.subject.as_deref()),
-                ("time", Some(&event.time)),
-                ("tenant", event.tenant.as_deref()),
-            ],
-            [("data", Some(&self.data)), ("metadata", self.metadata.as_ref())],
-        )
+    pub fn matching<'m>(&'m self, event: &'m Texts<'m>) -> Matching<'m> {
+        Matching { filters: self, scope: FilterScope::new(event.fields()), known: HashMap::new() }
     }
 }
 

@@ -7,11 +7,10 @@ use http::{
 };
 use posthaste_signing::standard_webhooks;
 
-use crate::render::{self, Attempt, InvalidHeaderValue, RenderError};
+use crate::render::{self, Attempt, Body, InvalidHeaderValue, RenderError};
 
 /// How we call ourselves, unless the user says otherwise.
 const AGENT: HeaderValue = HeaderValue::from_static(concat!("Posthaste/", env!("CARGO_PKG_VERSION")));
-const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// The content of a POST.
 pub struct Request {
@@ -24,7 +23,7 @@ pub struct Request {
 /// Why a request cannot be made.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RequestError {
-    /// A header of the user's.
+    /// The body, or a header of the user's.
     #[error(transparent)]
     Render(#[from] RenderError),
     /// The event's id cannot be sent.
@@ -41,10 +40,14 @@ pub enum RequestError {
 /// See [`RequestError`].
 pub fn build(attempt: &Attempt<'_>) -> Result<Request, RequestError> {
     let seconds = attempt.now.as_second();
-    let body = render::standard_webhooks(attempt.event);
+    let Body { bytes: body, content_type, headers: of_format } = render::body(attempt)?;
     let mut headers = render::headers(attempt)?;
+    // They are the format's, whatever the user configured.
+    for (name, value) in of_format {
+        headers.insert(name, value);
+    }
     headers.entry(USER_AGENT).or_insert(AGENT);
-    headers.insert(CONTENT_TYPE, JSON);
+    headers.insert(CONTENT_TYPE, content_type);
     let id = render::header_value(&attempt.event.id).map_err(RequestError::Id)?;
     headers.insert(standard_webhooks::ID_HEADER, id);
     headers.insert(standard_webhooks::TIMESTAMP_HEADER, seconds.into());

@@ -10,6 +10,7 @@ use rand::{RngExt, rngs::SmallRng};
 
 use crate::{
     config::{Keeps, Loaded, LoadedEndpoint, ParkedEndpoint, load::loaded_endpoint, testing},
+    endpoint::Shared,
     event::Event,
 };
 
@@ -151,7 +152,7 @@ impl Configuration {
             let mut endpoint = endpoint.clone();
             change(&mut endpoint);
             if compiled.get(&number).is_none_or(|(known, _)| *known != endpoint) {
-                let loaded = Arc::new(loaded_endpoint(&index, &endpoint));
+                let loaded = Arc::new(loaded_endpoint(&index, &endpoint, &mut Shared::default()));
                 compiled.insert(number, (endpoint, loaded));
             }
             endpoints.extend(compiled.get(&number).map(|(_, loaded)| Arc::clone(loaded)));

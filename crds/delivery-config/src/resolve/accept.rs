@@ -10,12 +10,13 @@ use posthaste_crds::{
 
 use posthaste_expressions::Filter;
 
-use super::{Outcome, Parent, Refusal, headers, target};
+use super::{Outcome, Parent, Refusal, headers, payload, target};
 
 type Policy = fn(&Webhook, &WebhookEndpoint) -> Result<(), Refusal>;
 
 /// In order.
-const POLICIES: [Policy; 4] = [url_can_be_delivered_to, filter_compiles, header_names_differ, header_values_compile];
+const POLICIES: [Policy; 5] =
+    [url_can_be_delivered_to, filter_compiles, header_names_differ, header_values_compile, template_compiles];
 
 /// The verdict of the chain.
 pub(super) fn outcome(parent: &Parent, endpoint: &WebhookEndpoint) -> Outcome {
@@ -59,6 +60,11 @@ fn header_names_differ(_: &Webhook, endpoint: &WebhookEndpoint) -> Result<(), Re
 /// Only the endpoint's own: the Webhook's are the Webhook's to answer for.
 fn header_values_compile(_: &Webhook, endpoint: &WebhookEndpoint) -> Result<(), Refusal> {
     headers::own(endpoint).try_for_each(|header| headers::compile(&header).map(drop))
+}
+
+/// Only the endpoint's own, as above.
+fn template_compiles(_: &Webhook, endpoint: &WebhookEndpoint) -> Result<(), Refusal> {
+    payload::accept("payload", endpoint.spec.settings.payload.as_ref())
 }
 
 /// What is said of an accepted endpoint: whether one of its patterns can match nothing, which is most likely a

@@ -5,11 +5,10 @@ use posthaste_crds::{
     v1alpha1::{Header, Webhook, WebhookEndpoint},
 };
 
+use posthaste_expressions::{TEMPLATE, TextTemplate};
+
 use super::{Lookup, Refusal, lookup::invalid_secret};
-use crate::{
-    HeaderValue, Redacted,
-    template::{Part, Template},
-};
+use crate::{HeaderValue, Redacted};
 
 /// Longest value of a header in bytes, as in the schema.
 const MAX_VALUE_BYTES: usize = 4096;
@@ -74,18 +73,12 @@ pub(super) fn distinct<'a>(headers: impl Iterator<Item = Located<'a>>) -> Result
 }
 
 /// Compiles a header's value, if it has one of its own.
-pub(super) fn compile(located: &Located) -> Result<Option<Template>, Refusal> {
+pub(super) fn compile(located: &Located) -> Result<Option<TextTemplate>, Refusal> {
     let Some(value) = &located.header.value else { return Ok(None) };
     let refuse = |message| Refusal::new(accepted::INVALID_TEMPLATE, format!("{}.value, {message}", located.field));
-    let template = Template::parse(value).map_err(|error| refuse(error.to_string()))?;
-    for part in template.parts() {
-        if let Part::Text(text) = part
-            && !is_header_text(text)
-        {
-            return Err(refuse(
-                "has characters that a header cannot carry: use visible ASCII, spaces and tabs".to_owned(),
-            ));
-        }
+    let template = TextTemplate::compile(value, TEMPLATE).map_err(|error| refuse(error.to_string()))?;
+    if !template.texts().all(is_header_text) {
+        return Err(refuse("has characters that a header cannot carry: use visible ASCII, spaces and tabs".to_owned()));
     }
     Ok(Some(template))
 }
@@ -108,7 +101,7 @@ pub(super) fn resolve(located: &Located, lookup: &Lookup) -> Result<HeaderValue,
     }
     let template = compile(located)?;
     let text = header.value.as_deref().unwrap_or_default();
-    Ok(match template.as_ref().and_then(Template::literal) {
+    Ok(match template.as_ref().and_then(TextTemplate::literal) {
         Some(literal) => HeaderValue { name, value: Redacted::new(literal), template: false },
         None => HeaderValue { name, value: Redacted::new(text), template: true },
     })

@@ -5,7 +5,7 @@ use posthaste_crds::{
     v1alpha1::{Webhook, WebhookEndpoint},
 };
 
-use super::{Lookup, Outcome, Refusal, accept, delivery, headers, keys, outcome::all, target};
+use super::{Lookup, Outcome, Refusal, accept, delivery, headers, keys, outcome::all, payload, target};
 use crate::Endpoint;
 
 /// The Webhook that an endpoint names, as far as it can be relied on.
@@ -72,7 +72,8 @@ fn resolve(webhook: Option<&Webhook>, endpoint: &WebhookEndpoint, lookup: &Looku
         signing_keys.extend(key.map_err(|refusal| refusals.push(refusal)));
     }
     let (Ok(target), []) = (target, refusals.as_slice()) else { return Err(all(&refusals)) };
-    let inherited = webhook.and_then(|webhook| webhook.spec.defaults.as_ref()).and_then(|d| d.delivery.as_ref());
+    let defaults = webhook.and_then(|webhook| webhook.spec.defaults.as_ref());
+    let inherited = defaults.and_then(|defaults| defaults.delivery.as_ref());
     Ok(Endpoint {
         uid: endpoint.metadata.uid.clone().unwrap_or_default(),
         name: endpoint.metadata.name.clone().unwrap_or_default(),
@@ -84,6 +85,7 @@ fn resolve(webhook: Option<&Webhook>, endpoint: &WebhookEndpoint, lookup: &Looku
         filter: settings.filter.clone(),
         target,
         headers: sent,
+        payload: payload::resolve(settings.payload.as_ref(), defaults.and_then(|defaults| defaults.payload.as_ref())),
         signing_keys,
         delivery: delivery::resolve(settings.delivery.as_ref(), inherited),
         enabled: settings.enabled.unwrap_or(true),

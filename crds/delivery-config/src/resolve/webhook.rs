@@ -15,7 +15,7 @@ use super::{
     delivery::milliseconds,
     headers,
     ingest::{bearer_keys, tls},
-    schemas,
+    payload, schemas,
 };
 use crate::{
     AddressPolicy, Authentication, DeadLetter, Limits, RateLimit, StatusBudget, WebhookConfig,
@@ -25,8 +25,8 @@ use crate::{
 type Policy = fn(&Webhook) -> Result<(), Refusal>;
 
 /// In order.
-const POLICIES: [Policy; 4] =
-    [header_names_differ, header_values_compile, journal_fits_its_volume, schemas::schemas_compile];
+const POLICIES: [Policy; 5] =
+    [header_names_differ, header_values_compile, template_compiles, journal_fits_its_volume, schemas::schemas_compile];
 
 /// Condition `Accepted` of a Webhook, as far as its own fields and the names of its inline endpoints decide it.
 ///
@@ -58,6 +58,11 @@ fn header_names_differ(webhook: &Webhook) -> Result<(), Refusal> {
 
 fn header_values_compile(webhook: &Webhook) -> Result<(), Refusal> {
     headers::located_defaults(webhook).try_for_each(|header| headers::compile(&header).map(drop))
+}
+
+fn template_compiles(webhook: &Webhook) -> Result<(), Refusal> {
+    let defaults = webhook.spec.defaults.as_ref();
+    payload::accept("defaults.payload", defaults.and_then(|defaults| defaults.payload.as_ref()))
 }
 
 fn journal_fits_its_volume(webhook: &Webhook) -> Result<(), Refusal> {

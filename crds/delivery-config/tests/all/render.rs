@@ -285,7 +285,7 @@ fn a_webhook_that_is_not_accepted_gets_no_configuration() {
         (
             "{defaults: {headers: [{name: A, value: '${x}'}]}}",
             "InvalidTemplate",
-            "defaults.headers[0] (\"A\").value, at character 3",
+            "defaults.headers[0] (\"A\").value, line 1, column 3",
         ),
         (
             "{endpoints: [{name: oak, target: {url: 'https://receiver.example/'}}]}",

@@ -78,7 +78,7 @@ fn a_template_that_does_not_compile_is_refused_with_its_position() {
     assert_refused(
         &accepted(&webhook("{}"), &settings),
         "InvalidTemplate",
-        "headers[0] (\"X-Tree\").value, at character 5: \"event.kind\"",
+        "headers[0] (\"X-Tree\").value, line 1, column 11: event has no field \"kind\"",
     );
 }
 
@@ -97,6 +97,27 @@ fn a_filter_is_checked_and_handed_on() {
     );
     let resolved = resolved(&webhook("{}"), &with_filter("event.data.total > 10"), &lookup());
     assert_eq!(resolved.filter.as_deref(), Some("event.data.total > 10"));
+}
+
+#[test]
+fn a_payload_is_inherited_as_a_whole_and_its_template_checked_where_it_is_written() {
+    use posthaste_delivery_config::{CloudEventsMode, Payload};
+    let with = |payload: &str| format!("{PLAIN}\n    payload: {payload}");
+    let events = webhook("{defaults: {payload: {format: CloudEvents, mode: Binary}}}");
+    assert_eq!(resolved(&webhook("{}"), PLAIN, &lookup()).payload, Payload::StandardWebhooks);
+    assert_eq!(resolved(&events, PLAIN, &lookup()).payload, Payload::CloudEvents { mode: CloudEventsMode::Binary });
+    let own = resolved(&events, &with("{format: CloudEvents}"), &lookup()).payload;
+    assert_eq!(own, Payload::CloudEvents { mode: CloudEventsMode::Structured }, "nothing of the default is mixed in");
+    assert_eq!(resolved(&events, &with("{format: Raw}"), &lookup()).payload, Payload::Raw);
+    let template = with(r#"{format: Template, template: '{"id": "${event.id}"}'}"#);
+    let expected = Payload::Template { template: r#"{"id": "${event.id}"}"#.to_owned() };
+    assert_eq!(resolved(&events, &template, &lookup()).payload, expected);
+
+    let wrong = with(r#"{format: Template, template: '{"id": "${event.ident}"}'}"#);
+    let message = "payload.template, line 1, column 17: event has no field \"ident\"";
+    assert_refused(&accepted(&events, &wrong), "InvalidTemplate", message);
+    let outcome = resolve::webhook::validate(&webhook("{defaults: {payload: {format: Template, template: '{'}}}"), []);
+    assert_refused(&outcome, "InvalidTemplate", "defaults.payload.template, line 1, column 2: expected a key");
 }
 
 #[test]

@@ -94,6 +94,26 @@ async fn a_header_that_cannot_be_rendered_fails_for_good_and_nothing_is_sent() {
 }
 
 #[tokio::test]
+async fn a_binary_cloud_event_is_sent_with_its_headers_and_signed() {
+    let mut receiver = Receiver::status("200 OK").await;
+    let config = config::Endpoint {
+        payload: config::Payload::CloudEvents { mode: config::CloudEventsMode::Binary },
+        headers: vec![header("ce-type", "mine", true), header("X-Total", "${event.data.total}", true)],
+        ..config_of(&receiver.url("/"))
+    };
+    attempt(&sender(), &Endpoint::compile(&config).unwrap()).await;
+    let got = receiver.next();
+    assert_eq!(got.headers.get_all("ce-type").iter().collect::<Vec<_>>(), ["order.created"], "the format's, once");
+    assert_eq!(
+        (&got.headers["ce-id"], &got.headers["webhook-id"]),
+        (&"evt-1".parse().unwrap(), &"evt-1".parse().unwrap())
+    );
+    assert_eq!(got.headers["content-type"], "application/json");
+    assert_eq!(got.headers["x-total"], "1.0");
+    assert_eq!(got.body, b"{\"total\": 1.0}");
+}
+
+#[tokio::test]
 async fn a_connection_is_used_again_for_its_own_class_only() {
     let mut receiver = Receiver::status("200 OK").await;
     let sender = sender();
