@@ -15,7 +15,7 @@ use crate::format::blob;
 use crate::format::bytes::Malformed;
 use crate::state::State;
 use crate::store::{Store, look};
-use crate::writer::{Answer, Closed, Outcomes, Request, WaitingOutcome, Writer};
+use crate::writer::{Answer, Answers, Closed, Outcomes, Request, WaitingOutcome, Writer};
 use crate::{
     Accepted, Committed, DeadLetter, EndpointStats, Error, NewEvent, Options, Ordinal, Outcome, Overflow, Pending,
     Recovered, Seq, Space, Stored, Tidied, Usage,
@@ -71,7 +71,8 @@ impl Journal {
         now_ms: i64,
         on_commit: impl Fn(Vec<Committed>) + Send + 'static,
     ) -> Result<(Self, Recovered), Error> {
-        let (journal, writer, recovered) = Self::open_with_writer(filesystem, options, now_ms, on_commit)?;
+        let answers = Answers::here();
+        let (journal, writer, recovered) = Self::open_with_writer(filesystem, options, now_ms, on_commit, answers)?;
         thread::Builder::new().name("journal".into()).spawn(move || writer.run())?;
         Ok((journal, recovered))
     }
@@ -82,13 +83,14 @@ impl Journal {
         options: Options,
         now_ms: i64,
         on_commit: C,
+        answers: Answers,
     ) -> Result<(Self, Writer<C>, Recovered), Error> {
         let outcome_delay = options.outcome_delay;
         let (store, recovered) = Store::open(filesystem, options, now_ms)?;
         let state = Arc::clone(store.state());
         let (requests, inbox) = channel();
         let waiting_outcomes = Arc::new(Outcomes::new());
-        let writer = Writer::new(store, inbox, Arc::clone(&waiting_outcomes), outcome_delay, on_commit);
+        let writer = Writer::new(store, inbox, Arc::clone(&waiting_outcomes), outcome_delay, on_commit, answers);
         let inner = Inner {
             state,
             requests,

@@ -120,6 +120,8 @@ pub struct EngineTask {
     usage_at: Option<Instant>,
     key_expiry_ms: Option<i64>,
     drain_until: Option<Instant>,
+    /// Something has happened after which an endpoint may have too much pending.
+    may_overflow: bool,
     /// Outcomes of the last step are on their way to the journal, which does not count them yet.
     overflow_recording: bool,
 }
@@ -162,6 +164,7 @@ impl EngineTask {
             usage_at: None,
             key_expiry_ms: None,
             drain_until: None,
+            may_overflow: true,
             overflow_recording: false,
         };
         task.configure(snapshot, sender).await;
@@ -198,6 +201,7 @@ impl EngineTask {
     async fn take(&mut self, message: Message) {
         match message {
             Message::Committed(events) => {
+                self.may_overflow = true;
                 self.backlog.take(Waiting::of(&events));
                 for Committed { seq, accepted_ms, deliveries, group, payload } in events {
                     self.had_work |= !deliveries.is_empty();
@@ -215,9 +219,10 @@ impl EngineTask {
             Message::Flushed(result) => self.showing.flushed(&result),
             Message::Redelivered(ordinal, events) => {
                 self.had_work |= !events.is_empty();
+                self.may_overflow = true;
                 self.handle(Input::Redelivered { ordinal, events }, None).await;
             }
-            Message::OverflowRecorded => self.overflow_recording = false,
+            Message::OverflowRecorded => (self.may_overflow, self.overflow_recording) = (true, false),
             Message::Refused => self.look_at_journal(),
             Message::Drain(until) => {
                 self.drain_until = Some(until);
@@ -229,6 +234,7 @@ impl EngineTask {
     }
 
     async fn configure(&mut self, snapshot: Arc<Snapshot>, sender: Arc<Sender>) {
+        self.may_overflow = true;
         self.showing.configured(&snapshot);
         self.key_expiry_ms = next_key_expiry_ms(&snapshot, now_ms());
         let settings = snapshot.settings();
@@ -275,9 +281,11 @@ impl EngineTask {
 
     /// Gives up the oldest deliveries of endpoints that have more pending than they may, a step at a time.
     async fn overflow(&mut self) {
-        if self.overflow_recording || self.drain_until.is_some() {
+        // The journal is asked only then: who looks at its state waits while a commit is applied to it.
+        if !self.may_overflow || self.overflow_recording || self.drain_until.is_some() {
             return;
         }
+        self.may_overflow = false;
         let mut given_up = 0;
         for Overflow { endpoint, oldest } in self.journal.overflowing(OVERFLOW_STEP) {
             let before = self.engine.pending();
@@ -354,6 +362,7 @@ impl EngineTask {
             });
         }
         if has_come(self.usage_at) {
+            self.may_overflow = true;
             self.look_at_journal();
         }
         if has_come(self.tidy_at) {

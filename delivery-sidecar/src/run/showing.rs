@@ -21,8 +21,11 @@ use crate::{
 const DELAY: Duration = Duration::from_millis(100);
 /// Outcomes that could not be synced are tried again after this time.
 const AGAIN: Duration = Duration::from_secs(1);
-/// Most views that are handed over at once, so that deliveries do not wait long behind ten thousand of them.
-const AT_ONCE: usize = 1_000;
+/// Most views that are handed over at once, which takes a fraction of a millisecond, so that deliveries do not wait behind
+/// ten thousand of them;
+const AT_ONCE: usize = 64;
+/// and from there to the next.
+const PAUSE: Duration = Duration::from_millis(5);
 
 /// See the module.
 pub struct Showing {
@@ -133,7 +136,7 @@ impl Showing {
         }
         self.hand_over(AT_ONCE, engine, snapshot);
         if !self.next.is_empty() {
-            self.at = Some(Instant::now() + DELAY);
+            self.at = Some(Instant::now() + PAUSE);
             return false;
         }
         self.next = std::mem::take(&mut self.changed);

@@ -2,6 +2,7 @@
 
 use std::{
     fmt,
+    ops::Deref,
     sync::{Arc, atomic::AtomicU64},
 };
 
@@ -28,10 +29,13 @@ const INGEST_SECONDS: [f64; 13] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.
 /// Upper bounds of an attempt's duration, in seconds.
 const ATTEMPT_SECONDS: [f64; 12] = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 15.0, 30.0];
 
-/// All metrics of the process. Cheap to clone; clones share their values.
+/// All metrics of the process. Cheap to clone, as each attempt and each request does; clones share their values.
 #[derive(Clone)]
-pub struct Metrics {
-    registry: Arc<Registry>,
+pub struct Metrics(Arc<Series>);
+
+/// What [`Metrics`] share.
+pub struct Series {
+    registry: Registry,
     pub(super) events: Family<ByResult<EventResult>, Counter>,
     pub(super) deliveries_created: Counter,
     pub(super) filter_errors: Family<ByKind, Counter>,
@@ -65,6 +69,14 @@ impl fmt::Debug for Metrics {
     }
 }
 
+impl Deref for Metrics {
+    type Target = Series;
+
+    fn deref(&self) -> &Series {
+        &self.0
+    }
+}
+
 impl Default for Metrics {
     fn default() -> Self {
         Self::new()
@@ -86,8 +98,8 @@ impl Metrics {
             "The version of this process",
             Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]),
         );
-        let mut metrics = Self {
-            registry: Arc::default(),
+        let mut series = Series {
+            registry: Registry::default(),
             events: Family::default(),
             deliveries_created: Counter::default(),
             filter_errors: Family::default(),
@@ -114,16 +126,18 @@ impl Metrics {
             dead_letters_removed: Family::default(),
             loads: Family::default(),
         };
-        metrics.register_ingest(&mut registry);
-        metrics.register_delivery(&mut registry);
-        metrics.register_journal(&mut registry);
-        metrics.register_configuration(&mut registry);
+        series.register_ingest(&mut registry);
+        series.register_delivery(&mut registry);
+        series.register_journal(&mut registry);
+        series.register_configuration(&mut registry);
         register(&mut registry);
-        metrics.registry = Arc::new(registry);
-        metrics.create_series();
-        metrics
+        series.registry = registry;
+        series.create_all();
+        Self(Arc::new(series))
     }
+}
 
+impl Series {
     fn register_ingest(&self, to: &mut Registry) {
         to.register("ingest_events", "Events that clients sent, by what became of them", self.events.clone());
         to.register(
@@ -224,7 +238,7 @@ impl Metrics {
         to.register("configuration_loads", "Configurations that were read, by result", self.loads.clone());
     }
 
-    fn create_series(&self) {
+    fn create_all(&self) {
         fn all<T: Copy>(of: &[T], create: impl Fn(T)) {
             of.iter().copied().for_each(create);
         }
@@ -239,7 +253,9 @@ impl Metrics {
         all(&[SUCCEEDED, OTHER], |result| drop(self.attempts.get_or_create(&ByResult { result })));
         all(&healthy::FAILURES, |result| drop(self.attempts.get_or_create(&ByResult { result })));
     }
+}
 
+impl Metrics {
     /// All metrics as OpenMetrics text.
     pub fn render(&self) -> String {
         let mut text = String::new();

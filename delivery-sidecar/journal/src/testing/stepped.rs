@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::writer::Writer;
+use crate::writer::{Answers, Writer};
 use crate::{Committed, Error, Filesystem, Journal, Options, Recovered};
 
 /// Gets new events, as for [`Journal::open`].
@@ -28,7 +28,8 @@ pub fn open_stepped(
     now_ms: i64,
     on_commit: OnCommit,
 ) -> Result<(Journal, SteppedWriter, Recovered), Error> {
-    let (journal, writer, recovered) = Journal::open_with_writer(filesystem, options, now_ms, on_commit)?;
+    let (journal, writer, recovered) =
+        Journal::open_with_writer(filesystem, options, now_ms, on_commit, Answers::at_once())?;
     Ok((journal, SteppedWriter { writer: Some(writer), begin: Instant::now() }, recovered))
 }
 

@@ -2,6 +2,7 @@
 //!
 //! An idle writer sleeps without a timer. While cleaning is due it alternates between commits and steps of cleaning.
 
+mod answers;
 mod outcomes;
 mod request;
 
@@ -10,6 +11,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
+pub(crate) use answers::Answers;
 pub(crate) use outcomes::{Closed, Outcomes, WaitingOutcome};
 pub(crate) use request::{Answer, Request};
 
@@ -25,6 +27,7 @@ pub(crate) struct Writer<C> {
     inbox: Receiver<Request>,
     waiting_outcomes: Arc<Outcomes>,
     on_commit: C,
+    answers: Answers,
     outcome_delay: Duration,
     /// Outcomes of a commit that failed. They stay until they are synced.
     outcomes: Vec<WaitingOutcome>,
@@ -48,12 +51,14 @@ impl<C: Fn(Vec<Committed>)> Writer<C> {
         waiting_outcomes: Arc<Outcomes>,
         outcome_delay: Duration,
         on_commit: C,
+        answers: Answers,
     ) -> Self {
         Self {
             store,
             inbox,
             waiting_outcomes,
             on_commit,
+            answers,
             outcome_delay,
             outcomes: Vec::new(),
             outcomes_due: None,
@@ -267,8 +272,8 @@ impl<C: Fn(Vec<Committed>)> Writer<C> {
                 (self.on_commit)(committed);
             }
         }
-        for answer in pending {
-            answer(written.as_ref());
+        if !pending.is_empty() {
+            self.answers.give(pending, written);
         }
     }
 
