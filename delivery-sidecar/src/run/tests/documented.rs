@@ -19,7 +19,7 @@ fn every_test_that_is_named_exists() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let page = fs::read_to_string(root.join("docs/delivery-semantics.md")).unwrap();
     let mut text = String::new();
-    for directory in ["delivery-sidecar/src", "e2e/tests"] {
+    for directory in ["delivery-sidecar/src", "delivery-sidecar/journal/src", "e2e/tests"] {
         sources(&root.join(directory), &mut text);
     }
     // Names of tests are sentences; nothing else that is quoted there has three underscores.
