@@ -1,15 +1,18 @@
 //! How much a large backlog costs: `cargo run --release -p posthaste-journal --example backlog -- [events] [directory]`.
 //!
-//! Accepts events of 1 KiB for one endpoint, opens the journal again in another process, delivers a half, and prints rates and
+//! Accepts events of 1 KiB with ids for one endpoint, opens the journal again in another process, delivers a half, and prints rates and
 //! memory (of Linux).
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use posthaste_journal::{Disk, Error, Journal, NewEvent, Options, Ordinal, Outcome, OutcomeKind, Recovered, Space};
+use posthaste_journal::{
+    Disk, Error, IdempotencyKey, Journal, NewEvent, Options, Ordinal, Outcome, OutcomeKind, Recovered, Space,
+};
 
 const BATCH: usize = 64;
 const PRODUCERS: usize = 32;
@@ -42,15 +45,19 @@ fn open(directory: &Path) -> Result<(Journal, Recovered), Error> {
             history_retention_ms: 1 << 40,
         },
         segment_bytes: 64 << 20,
-        max_idempotency_keys: 100_000,
+        max_idempotency_keys: 1_000_000,
         outcome_delay: Duration::from_millis(10),
     };
     Journal::open(Arc::new(Disk), options, 0, |_| {})
 }
 
 fn event(endpoint: Ordinal) -> NewEvent {
+    static IDS: AtomicU64 = AtomicU64::new(1);
+    let id = u128::from(IDS.fetch_add(1, Ordering::Relaxed));
+    let key = id.wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835);
+    let idempotency = Some(IdempotencyKey { key, content: 1, expires_ms: 1_800_086_400_000 });
     let payload = Bytes::from_static(&[b'x'; 1024]);
-    NewEvent { payload, accepted_ms: 1_800_000_000_000, idempotency: None, deliveries: vec![endpoint], group: 0 }
+    NewEvent { payload, accepted_ms: 1_800_000_000_000, idempotency, deliveries: vec![endpoint], group: 0 }
 }
 
 fn memory() -> String {
@@ -111,7 +118,7 @@ async fn deliver(directory: &Path) -> Result<(), Box<dyn std::error::Error>> {
 
 async fn produce(journal: Journal, endpoint: Ordinal, rounds: usize, batch: usize) -> Result<usize, Error> {
     for _ in 0..rounds {
-        journal.accept(vec![event(endpoint); batch]).await?;
+        journal.accept((0..batch).map(|_| event(endpoint)).collect()).await?;
     }
     Ok(rounds * batch)
 }
