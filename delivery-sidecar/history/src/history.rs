@@ -1,6 +1,7 @@
 //! The handle.
 
 use std::{
+    cell::Cell,
     io,
     sync::{
         Arc, Mutex, PoisonError, RwLock,
@@ -33,6 +34,13 @@ struct Shared {
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
+impl Drop for Shared {
+    /// Nobody can note anything any more: the thread ends, and nobody waits for it. It holds the journal until then.
+    fn drop(&mut self) {
+        self.queue.urge(|waiting| waiting.closed = true);
+    }
+}
+
 impl History {
     /// Begins, without waiting: what is in the directory is read by a thread of its own. `clock` gives milliseconds since the
     /// Unix epoch.
@@ -45,8 +53,14 @@ impl History {
         clock: Arc<dyn Fn() -> i64 + Send + Sync>,
     ) -> io::Result<Self> {
         let (queue, store) = (Arc::new(Queue::default()), Arc::new(RwLock::new(None)));
-        let writer =
-            Writer { options, source, clock: Arc::clone(&clock), queue: Arc::clone(&queue), store: Arc::clone(&store) };
+        let writer = Writer {
+            options,
+            source,
+            clock: Arc::clone(&clock),
+            queue: Arc::clone(&queue),
+            store: Arc::clone(&store),
+            failing: Cell::new(false),
+        };
         let thread = thread::Builder::new().name("history".to_owned()).spawn(move || writer.run())?;
         let thread = Mutex::new(Some(thread));
         Ok(Self { shared: Arc::new(Shared { queue, store, clock, left_out: AtomicU64::new(0), thread }) })

@@ -27,6 +27,8 @@ struct LogFile {
     path: PathBuf,
     file: File,
     bytes: u64,
+    /// When it was begun, or first seen.
+    begun_ms: i64,
     /// When something was last written.
     newest_ms: i64,
 }
@@ -38,6 +40,7 @@ pub struct Log {
     files: VecDeque<LogFile>,
     next_file: u32,
     file_bytes: u64,
+    file_ms: i64,
     /// What is to be written behind the newest file.
     waiting: Vec<u8>,
 }
@@ -49,6 +52,7 @@ impl Log {
             files: VecDeque::new(),
             next_file: 1,
             file_bytes: MOST_FILE,
+            file_ms: i64::MAX,
             waiting: Vec::new(),
         };
         for (id, path) in files::all(directory, files::LOG)? {
@@ -57,14 +61,16 @@ impl Log {
             let age = metadata.modified()?.duration_since(UNIX_EPOCH).unwrap_or_default();
             let newest_ms = i64::try_from(age.as_millis()).unwrap_or(i64::MAX);
             log.next_file = id + 1;
-            log.files.push_back(LogFile { id, path, file, bytes: metadata.len(), newest_ms });
+            log.files.push_back(LogFile { id, path, file, bytes: metadata.len(), begun_ms: newest_ms, newest_ms });
         }
         Ok(log)
     }
 
-    /// Bounds the size of files that are begun from now on.
-    pub fn set_file_bytes(&mut self, bytes: u64) {
+    /// Bounds files: their size, and for how long they are written, so that what is old is not kept for the sake of what is
+    /// new.
+    pub fn set_files(&mut self, bytes: u64, ms: i64) {
         self.file_bytes = bytes.clamp(LEAST_FILE, MOST_FILE);
+        self.file_ms = ms;
     }
 
     /// Bytes of all files.
@@ -75,7 +81,10 @@ impl Log {
     /// Puts a record, in parts, behind the others, and says where it will be once it is flushed.
     pub fn put(&mut self, parts: &[&[u8]], now_ms: i64) -> io::Result<Place> {
         let length: usize = parts.iter().map(|part| part.len()).sum();
-        let room = |newest: &LogFile| newest.bytes + ((self.waiting.len() + HEAD + length) as u64) <= self.file_bytes;
+        let room = |newest: &LogFile| {
+            newest.bytes + ((self.waiting.len() + HEAD + length) as u64) <= self.file_bytes
+                && now_ms.saturating_sub(newest.begun_ms) <= self.file_ms
+        };
         if !self.files.back().is_some_and(room) {
             self.flush()?;
             self.begin(now_ms)?;
@@ -139,7 +148,7 @@ impl Log {
         let path = files::path(&self.directory, files::LOG, id);
         let file = OpenOptions::new().read(true).write(true).create_new(true).open(&path)?;
         self.next_file += 1;
-        self.files.push_back(LogFile { id, path, file, bytes: 0, newest_ms: now_ms });
+        self.files.push_back(LogFile { id, path, file, bytes: 0, begun_ms: now_ms, newest_ms: now_ms });
         Ok(())
     }
 }

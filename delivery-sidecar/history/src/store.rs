@@ -14,9 +14,11 @@ use crate::{
 
 /// Of all bytes, an eighth is for rows; the rest is for the log.
 const ROWS_SHARE: u64 = 8;
-/// A file of the log is at most this part of what it may take, so that space comes back in small pieces.
+/// A file of the log is at most this part of what the log may take, so that space comes back in small pieces.
 const LOG_FILES: u64 = 16;
-/// The same for rows.
+/// It is written for at most this part of the time for which attempts are kept.
+const LOG_TIMES: i64 = 16;
+/// As for the log's size, for rows.
 const ROW_FILES: u64 = 4;
 
 /// See the module.
@@ -39,7 +41,7 @@ impl Store {
     pub fn set_bounds(&mut self, bounds: Bounds) {
         self.bounds = bounds;
         self.rows.set_file_bytes(self.most_rows() / ROW_FILES);
-        self.log.set_file_bytes(self.most_log() / LOG_FILES);
+        self.log.set_files(self.most_log() / LOG_FILES, bounds.retention_ms / LOG_TIMES);
     }
 
     fn most_rows(&self) -> u64 {

@@ -217,6 +217,17 @@ pub struct Delivery {
     pub(crate) last: crate::place::Place,
 }
 
+impl Delivery {
+    /// One of which nothing is kept, but which is known. `times` are when its event was accepted and when something last
+    /// happened.
+    pub fn known(key: Key, event: EventText, times: (i64, i64), status: Status, attempts: u32) -> Self {
+        let attempts = u16::try_from(attempts).unwrap_or(u16::MAX);
+        let (accepted_ms, updated_ms) = times;
+        let last = crate::place::Place::NONE;
+        Self { key, event, accepted_ms, updated_ms, status, attempts, code: None, last }
+    }
+}
+
 /// What changes too often to be written down.
 #[derive(Clone, Debug, Default)]
 pub struct Live {
@@ -228,7 +239,7 @@ pub struct Live {
 
 impl Live {
     /// How a delivery stands of which `written` is written down.
-    pub(crate) fn status(&self, key: Key, written: Status) -> Status {
+    pub fn status(&self, key: Key, written: Status) -> Status {
         if written.is_final() {
             written
         } else if !self.endpoints.contains(&key.endpoint) {

@@ -1,6 +1,8 @@
 //! The thread that writes. Nobody waits for it but those who ask for what was written.
 
 use std::{
+    cell::Cell,
+    io,
     path::Path,
     sync::{Arc, PoisonError, RwLock},
     time::{Duration, Instant},
@@ -28,6 +30,8 @@ pub struct Writer {
     pub queue: Arc<Queue>,
     /// `None` until it is open, or when it cannot be.
     pub store: Arc<RwLock<Option<Store>>>,
+    /// The last write failed, which was told.
+    pub failing: Cell<bool>,
 }
 
 impl Writer {
@@ -124,12 +128,20 @@ impl Writer {
         rest
     }
 
-    /// A disk that fails costs what could not be written, and no more.
-    fn with_store(&self, what: &'static str, work: impl FnOnce(&mut Store, i64) -> std::io::Result<()>) {
+    /// A disk that fails costs what could not be written, and no more. When it is full, the history gives way.
+    fn with_store(&self, what: &'static str, work: impl FnOnce(&mut Store, i64) -> io::Result<()>) {
         let mut store = self.store.write().unwrap_or_else(PoisonError::into_inner);
         let Some(store) = store.as_mut() else { return };
-        if let Err(error) = work(store, (self.clock)()) {
-            tracing::warn!(%error, "the history of deliveries cannot be {what}");
+        let Err(error) = work(store, (self.clock)()) else {
+            self.failing.set(false);
+            return;
+        };
+        if !self.failing.replace(true) {
+            tracing::warn!(%error, "the history of deliveries cannot be {what}; deliveries go on");
+        }
+        if matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) {
+            // The next batch is tried again in any case.
+            let _ = store.log.remove_oldest();
         }
     }
 }

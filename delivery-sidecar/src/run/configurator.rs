@@ -43,6 +43,8 @@ pub struct InForce {
     pub snapshot: Arc<ArcSwap<Snapshot>>,
     /// What ingest checks by.
     pub ingest: Arc<ArcSwap<ingest::Settings>>,
+    /// What test events are sent by.
+    pub sender: Arc<ArcSwap<Sender>>,
     /// What the reporter may write.
     pub budget: watch::Sender<StatusBudget>,
 }
@@ -129,6 +131,7 @@ impl Configurator {
         };
         self.journal.set_space(open::space(&loaded.webhook)).await;
         in_force.snapshot.store(Arc::clone(&snapshot));
+        in_force.sender.store(Arc::clone(&sender));
         in_force.ingest.store(Arc::new(ingest::Settings::from(&*loaded.webhook)));
         in_force.budget.send_if_modified(|budget| {
             let changed = *budget != loaded.webhook.status;

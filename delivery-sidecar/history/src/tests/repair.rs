@@ -104,3 +104,18 @@ async fn a_torn_log_costs_the_attempts_that_are_torn() {
     assert_eq!(setup.history.attempts(&delivery, 9).unwrap(), []);
     setup.history.close();
 }
+
+#[tokio::test]
+async fn the_thread_ends_with_the_last_handle() {
+    let directory = tempfile::tempdir().unwrap();
+    let setup = Setup::start(directory.path());
+    let journal = std::sync::Arc::downgrade(&setup.journal.endpoints);
+    setup.written().await;
+    drop(setup);
+    let ended = async {
+        while journal.upgrade().is_some() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(30), ended).await.expect("it lets go of the journal");
+}
