@@ -20,6 +20,7 @@ test: test-unit test-cluster ## Run all tests, the cluster ones included
 test-unit: ## Run the tests that need no cluster
 	cargo test --locked --workspace --exclude posthaste-e2e
 	cargo test --locked --package posthaste-e2e --lib --bins
+	e2e/api/run
 
 test-cluster: ## Run the tests against a real Kubernetes (Linux as root, or E2E_KUBECONFIG)
 	e2e/run
@@ -40,6 +41,7 @@ check-docs:
 
 check-generated:
 	cargo run --locked --quiet --package posthaste-crds --bin crdgen -- --check $(CRD_FOLDERS)
+	cargo run --locked --quiet --package posthaste-delivery-sidecar --bin delivery-sidecar -- openapi | diff docs/reference/openapi.json -
 
 check-charts:
 	e2e/cluster/cluster build helm prometheus
@@ -51,8 +53,9 @@ check-dependencies:
 check-scripts:
 	.ci/check-scripts
 
-generate: ## Write what is generated: CRDs, chart snapshots
+generate: ## Write what is generated: CRDs, the API's document, chart snapshots
 	cargo run --locked --quiet --package posthaste-crds --bin crdgen -- $(CRD_FOLDERS)
+	cargo run --locked --quiet --package posthaste-delivery-sidecar --bin delivery-sidecar -- openapi >docs/reference/openapi.json
 	e2e/cluster/cluster build helm
 	charts/test --update
 

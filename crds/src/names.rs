@@ -18,6 +18,16 @@ pub fn ingest(webhook: &str) -> String {
     format!("{webhook}-ingest")
 }
 
+/// The Role that lets its subjects look at deliveries: `<webhook>-deliveries-reader`.
+pub fn deliveries_reader(webhook: &str) -> String {
+    format!("{webhook}-deliveries-reader")
+}
+
+/// The Role that lets its subjects look at deliveries and have them made again: `<webhook>-deliveries-operator`.
+pub fn deliveries_operator(webhook: &str) -> String {
+    format!("{webhook}-deliveries-operator")
+}
+
 /// The Role that lets its subjects post events: `<webhook>-publisher`.
 pub fn publisher(webhook: &str) -> String {
     format!("{webhook}-publisher")

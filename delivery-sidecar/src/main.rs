@@ -9,6 +9,7 @@ use std::{
 use anyhow::Context;
 use clap::Parser;
 use posthaste_delivery_sidecar::{
+    api,
     args::{Cli, Command, RunArgs, ValidateArgs},
     run::cluster,
     shutdown, standalone,
@@ -24,6 +25,7 @@ fn main() -> ExitCode {
         Command::Validate(ValidateArgs { files }) => {
             standalone::validate(&files, &mut io::stdout()).map_err(anyhow::Error::from)
         }
+        Command::Openapi => writeln!(io::stdout(), "{:#}", api::document()).context("standard output"),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

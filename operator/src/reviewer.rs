@@ -1,8 +1,8 @@
 //! Keeps the subjects of the ClusterRoleBinding that lets delivery sidecars check callers' tokens.
 //!
 //! TokenReview is not namespaced, so no Role of the sidecar's own namespace can allow it. The chart makes the binding;
-//! here its subjects are kept equal to the ServiceAccounts of the Webhooks that authenticate callers that way. Writes
-//! only when the set differs, and only the subjects.
+//! here its subjects are kept equal to the ServiceAccounts of the Webhooks: however events are posted, who looks at deliveries
+//! has a token. Writes only when the set differs, and only the subjects.
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
@@ -17,10 +17,7 @@ use kube::{
         watcher::{self, Event, watcher},
     },
 };
-use posthaste_crds::{
-    OPERATOR_MANAGER, names,
-    v1alpha1::{Authentication, Webhook},
-};
+use posthaste_crds::{OPERATOR_MANAGER, names, v1alpha1::Webhook};
 use serde_json::{Value, json};
 use tokio::{sync::Notify, time::sleep};
 
@@ -31,18 +28,11 @@ const BREATHER: Duration = Duration::from_secs(1);
 
 /// The ServiceAccounts that have to be subjects. One whose Webhook cannot be read keeps what it has.
 pub fn subjects<'a>(webhooks: impl IntoIterator<Item = &'a DeserializeGuard<Webhook>>) -> BTreeSet<Key> {
-    let checks_tokens = |webhook: &&DeserializeGuard<Webhook>| match &webhook.0 {
-        Err(_) => true,
-        Ok(webhook) => {
-            let authentication = webhook.spec.ingest.as_ref().and_then(|ingest| ingest.authentication);
-            matches!(authentication.unwrap_or_default(), Authentication::ServiceAccount)
-        }
-    };
     let account = |webhook: &DeserializeGuard<Webhook>| {
         let Key { namespace, name } = Key::of(webhook);
         Key::new(namespace, names::delivery(&name))
     };
-    webhooks.into_iter().filter(checks_tokens).map(account).collect()
+    webhooks.into_iter().map(account).collect()
 }
 
 /// The merge patch that makes the binding's subjects these; `None` if they are.
@@ -158,11 +148,11 @@ mod tests {
     }
 
     #[test]
-    fn only_sidecars_that_check_tokens_are_subjects() {
+    fn every_sidecar_is_a_subject_however_events_are_posted() {
         let webhooks =
             [webhook("letters", "ServiceAccount"), webhook("cards", "None"), webhook("parcels", "Unheard-of")];
-        let subjects = subjects(&webhooks);
-        assert_eq!(subjects, [Key::new("mail", "letters-delivery"), Key::new("mail", "parcels-delivery")].into());
+        let wanted = ["cards", "letters", "parcels"].map(|name| Key::new("mail", format!("{name}-delivery")));
+        assert_eq!(subjects(&webhooks), wanted.into());
     }
 
     #[test]

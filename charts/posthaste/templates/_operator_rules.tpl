@@ -26,6 +26,10 @@ blockOwnerDeletion, which is all that OwnerReferencesPermissionEnforcement (Open
 - apiGroups: [posthaste.dev]
   resources: [webhooks/events]
   verbs: [create]
+# Granted by the Roles <webhook>-deliveries-reader and <webhook>-deliveries-operator. The operator itself looks at none.
+- apiGroups: [posthaste.dev]
+  resources: [webhooks/deliveries]
+  verbs: [get, create]
 # Secrets that endpoints refer to, and the Secrets that the operator makes: generated signing keys, and the configuration of
 # delivery pods, of which it deletes what holds nothing any more. It watches metadata only and gets what is referred to. Get,
 # list and watch of a Webhook's configuration Secrets are granted to its delivery pod.

@@ -1,6 +1,7 @@
 //! The handle: what others call.
 
 mod again;
+mod standing;
 
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, RwLock};

@@ -25,5 +25,5 @@ pub use journal::{Journal, MEMO_BYTES, PAYLOAD_BYTES, REDELIVER_EVENTS};
 pub use types::{
     Accepted, Committed, Cut, DeadLetter, EndpointRecord, EndpointStats, Error, Failure, IdempotencyKey, LastFailure,
     NewEvent, Options, Ordinal, Outcome, OutcomeKind, Overflow, Pending, Recovered, Redelivered, Removed, Seq, Space,
-    Stored, Tidied, Usage,
+    Standing, Stored, Tidied, Unfinished, Usage,
 };

@@ -243,6 +243,36 @@ pub struct DeadLetter {
     pub attempts: u32,
 }
 
+/// How a delivery stands that is not finished, or is a dead letter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It waits.
+    Pending {
+        /// Attempts so far.
+        attempts: u32,
+        /// When the next attempt is due; 0 before the first.
+        due_ms: i64,
+    },
+    /// It was given up.
+    Dead {
+        /// Attempts that it had.
+        attempts: u32,
+        /// When it was given up.
+        at_ms: i64,
+    },
+}
+
+/// A delivery of a known endpoint that is not finished, or is a dead letter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unfinished {
+    /// The event.
+    pub seq: Seq,
+    /// When it was accepted.
+    pub accepted_ms: i64,
+    /// How the delivery stands.
+    pub standing: Standing,
+}
+
 /// A delivery that was finished and is pending again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Redelivered {

@@ -111,7 +111,7 @@ pub fn uuid_v7() -> NewId {
 
 async fn not_found(uri: Uri) -> Problem {
     let path: String = uri.path().chars().take(80).collect();
-    Problem::new(Kind::NotFound, format!("There is nothing at {path}; events are posted to /v1/events."))
+    Problem::new(Kind::NotFound, format!("There is nothing at {path}; /openapi.json says what there is."))
 }
 
 async fn method_not_allowed(method: Method) -> Problem {

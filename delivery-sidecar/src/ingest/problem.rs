@@ -68,6 +68,26 @@ kinds! {
     UnsupportedMediaType => "unsupported-media-type", UNSUPPORTED_MEDIA_TYPE, "Unsupported media type";
     /// The client accepts no JSON.
     NotAcceptable => "not-acceptable", NOT_ACCEPTABLE, "Not acceptable";
+    /// A parameter of the URL is unknown or not as it must be.
+    InvalidParameter => "invalid-parameter", BAD_REQUEST, "Invalid parameter";
+    /// Members of a request are missing, unknown or not as they must be.
+    InvalidBody => "invalid-body", UNPROCESSABLE_ENTITY, "Invalid request body";
+    /// Nothing is kept of the delivery.
+    DeliveryNotFound => "delivery-not-found", NOT_FOUND, "No such delivery";
+    /// The Webhook has no such endpoint.
+    EndpointNotFound => "endpoint-not-found", NOT_FOUND, "No such endpoint";
+    /// No such replay is known.
+    ReplayNotFound => "replay-not-found", NOT_FOUND, "No such replay";
+    /// The delivery is attempted without being asked for.
+    AlreadyPending => "already-pending", CONFLICT, "Delivery already pending";
+    /// The event of a delivery is gone.
+    EventNotKept => "event-not-kept", CONFLICT, "Event not kept any more";
+    /// The endpoint cannot be sent to now.
+    EndpointNotReady => "endpoint-not-ready", CONFLICT, "Endpoint not ready";
+    /// Too many replays go on.
+    TooManyReplays => "too-many-replays", TOO_MANY_REQUESTS, "Too many replays";
+    /// What is kept of deliveries cannot be read.
+    HistoryUnavailable => "history-unavailable", SERVICE_UNAVAILABLE, "History unavailable";
     /// There is nothing at this path.
     NotFound => "not-found", NOT_FOUND, "Not found";
     /// The path does not have this method.
@@ -99,7 +119,7 @@ impl EncodeLabelValue for Kind {
 }
 
 /// What is wrong with one field.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct FieldError {
     /// JSON pointer (RFC 6901) within the event; empty for the event itself.
     pub pointer: String,
@@ -198,11 +218,14 @@ mod tests {
     }
 
     #[test]
-    fn the_reference_page_has_every_kind() {
-        let page = include_str!("../../../docs/reference/ingest.md");
+    fn the_reference_pages_have_every_kind() {
+        let pages = [
+            include_str!("../../../docs/reference/ingest.md"),
+            include_str!("../../../docs/reference/deliveries-api.md"),
+        ];
         for kind in Kind::ALL {
             let row = format!("| {} | `{}` |", kind.status().as_u16(), kind.name());
-            assert!(page.contains(&row), "{row}");
+            assert!(pages.iter().any(|page| page.contains(&row)), "{row}");
         }
     }
 

@@ -12,6 +12,7 @@ use super::memory::Memory;
 use crate::{
     endpoint::Endpoint,
     event::Event,
+    history::{self, AttemptRecord},
     schedule::Start,
     send::{Attempt, FailureClass, Sender, Verdict},
     telemetry::{Metrics, events::AttemptFinished},
@@ -45,6 +46,8 @@ pub struct Attempted {
     pub event_id: Option<String>,
     /// The verdict.
     pub verdict: Verdict,
+    /// What is kept of it; `None` when none was made.
+    pub record: Option<AttemptRecord>,
 }
 
 /// Makes an attempt.
@@ -63,9 +66,10 @@ pub async fn attempt(start: Start, context: Context) -> Attempted {
         Some(event) => event,
         None => match read(&context.journal, start.seq).await {
             Ok(event) => Arc::new(event),
-            Err(message) => return Attempted { event_id: None, verdict: unreadable(message) },
+            Err(message) => return Attempted { event_id: None, verdict: unreadable(message), record: None },
         },
     };
+    let now = Timestamp::now();
     let report = {
         let _in_flight = context.metrics.attempt_started();
         let attempt = Attempt {
@@ -74,14 +78,15 @@ pub async fn attempt(start: Start, context: Context) -> Attempted {
             webhook_name: &context.webhook.name,
             webhook_namespace: &context.webhook.namespace,
             number: start.attempt,
-            now: Timestamp::now(),
+            now,
         };
         context.sender.attempt(attempt).await
     };
     let name = &context.endpoint.name;
     AttemptFinished { endpoint: name, event_id: &event.id, attempt: start.attempt, report: &report }
         .emit(&context.metrics);
-    Attempted { event_id: Some(event.id.clone()), verdict: report.verdict }
+    let record = history::attempt_record(&context.endpoint, start.attempt, now.as_millisecond(), &report);
+    Attempted { event_id: Some(event.id.clone()), verdict: report.verdict, record: Some(record) }
 }
 
 /// The event from the journal; an error is one that stays.

@@ -10,7 +10,7 @@ use super::delivery::{Delivery, Setup};
 use crate::{
     admin::{self, Latch, Readiness},
     config::{self, KubeSource, Loaded, State},
-    ingest::{self, ServiceAccountAuthorizer},
+    ingest::{self, Authorizer, ServiceAccountAuthorizer},
     report::{KubeSink, ReportMetrics},
     serve,
     shutdown::{self, Shutdown},
@@ -122,12 +122,14 @@ async fn deliver(
     let sink = KubeSink::new(client.clone(), &namespace, &webhook, &loaded.webhook.uid);
     let clock = ingest::system_clock();
     let authorizer = ServiceAccountAuthorizer::new(client, &namespace, &webhook, clock, metrics.clone());
+    let authorizer = Arc::new(authorizer);
     let setup = Setup {
         data_directory,
         loaded,
         configurations,
         listen,
-        authorizer: Arc::new(authorizer),
+        operators: Arc::clone(&authorizer) as Arc<dyn Authorizer>,
+        authorizer,
         sink,
         metrics,
         report_metrics,

@@ -46,6 +46,8 @@ pub struct InForce {
     pub ingest: Arc<ArcSwap<ingest::Settings>>,
     /// What connections to ingest speak.
     pub encryption: Arc<ArcSwap<Encryption>>,
+    /// What test events are sent by.
+    pub sender: Arc<ArcSwap<Sender>>,
     /// What the reporter may write.
     pub budget: watch::Sender<StatusBudget>,
 }
@@ -141,6 +143,7 @@ impl Configurator {
         };
         self.journal.set_space(open::space(&loaded.webhook)).await;
         in_force.snapshot.store(Arc::clone(&snapshot));
+        in_force.sender.store(Arc::clone(&sender));
         in_force.ingest.store(Arc::new(ingest::Settings::new(&loaded.webhook, &loaded.schemas)));
         encrypt(&loaded.webhook, &mut self.tls, &in_force.encryption);
         in_force.budget.send_if_modified(|budget| {

@@ -5,16 +5,18 @@ use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use arc_swap::ArcSwap;
+use posthaste_history::History;
 use posthaste_journal::{self as journal, Committed, Journal, Ordinal, Seq};
 use tokio::{
     net::TcpListener,
     sync::{mpsc, oneshot, watch},
-    task::{JoinError, JoinHandle},
+    task::{JoinError, JoinHandle, spawn_blocking},
     time::{Instant, timeout},
 };
 
 use super::{
     backlog::{Backlog, Waiting},
+    clock::now_ms,
     configurator::{Configurator, InForce, tell_loaded},
     engine_task::{EngineTask, Message, Parts},
     intake::Intake,
@@ -24,7 +26,9 @@ use super::{
 };
 use crate::{
     admin::{Latch, Readiness},
+    api::{self, Api},
     config::{Loaded, State},
+    history::{self, InFlight},
     ingest::{self, Authorizer, Ingest},
     report::{Board, ReportMetrics, Reporter, StatusSink},
     schedule::{self, Engine},
@@ -60,6 +64,8 @@ pub struct Setup<S> {
     pub listen: SocketAddr,
     /// Who may post events.
     pub authorizer: Arc<dyn Authorizer>,
+    /// Who may see deliveries and have them made again.
+    pub operators: Arc<dyn Authorizer>,
     /// Where statuses go.
     pub sink: S,
     /// Metrics.
@@ -74,6 +80,7 @@ pub struct Setup<S> {
 pub struct Delivery {
     address: SocketAddr,
     journal: Journal,
+    history: History,
     running: Latch,
     ingest_trigger: Trigger,
     ingest: JoinHandle<usize>,
@@ -96,6 +103,7 @@ impl Delivery {
             configurations,
             listen,
             authorizer,
+            operators,
             sink,
             metrics,
             report_metrics,
@@ -117,6 +125,9 @@ impl Delivery {
         let opened = open::open(options, on_commit, &accepting, &metrics, shutdown).await;
         let opened = opened.with_context(|| format!("cannot open the journal in {}", data_directory.display()))?;
         let Some(Opened { journal, recovered }) = opened else { return Ok(None) };
+        let history = history::start(&data_directory, &loaded.webhook, &journal, now_ms);
+        let history = history.context("cannot keep a history of deliveries")?;
+        let in_flight = InFlight::default();
 
         let mut configurator = Configurator::new(journal.clone(), metrics.clone(), &recovered.endpoints);
         let (snapshot, sender) = configurator.prepare(&loaded, None).await.context("cannot begin")?;
@@ -127,6 +138,7 @@ impl Delivery {
             snapshot: Arc::new(ArcSwap::new(Arc::clone(&snapshot))),
             ingest: Arc::new(ArcSwap::from_pointee(ingest::Settings::new(&loaded.webhook, &loaded.schemas))),
             encryption: configurator.encryption(&loaded.webhook),
+            sender: Arc::new(ArcSwap::new(Arc::clone(&sender))),
             budget,
         };
 
@@ -140,6 +152,8 @@ impl Delivery {
             backlog: backlog.clone(),
             memory: Memory::new(ATTEMPT_BYTES),
             journal: journal.clone(),
+            history: history.clone(),
+            in_flight: in_flight.clone(),
             board: Arc::clone(&board),
             accepting,
             metrics: metrics.clone(),
@@ -157,7 +171,21 @@ impl Delivery {
         let address = listener.local_addr().context("cannot listen")?;
         let (ingest_trigger, stop_ingest) = shutdown::channel();
         let snapshot = Arc::clone(&in_force.snapshot);
-        let intake = Intake::new(journal.clone(), snapshot, backlog, outbox.clone(), metrics.clone());
+        let intake = Intake::new(journal.clone(), Arc::clone(&snapshot), backlog, outbox.clone(), metrics.clone());
+        let replayer = Replayer { journal: journal.clone(), engine: outbox.clone(), snapshot };
+        let api = api::router(Api {
+            authorizer: operators,
+            history: history.clone(),
+            in_flight,
+            journal: journal.clone(),
+            snapshot: Arc::clone(&in_force.snapshot),
+            replayer: replayer.clone(),
+            sender: Arc::clone(&in_force.sender),
+            clock: ingest::system_clock(),
+            new_id: ingest::uuid_v7(),
+            metrics: metrics.clone(),
+            shutdown: stop_ingest.clone(),
+        });
         let router = ingest::router(Ingest {
             settings: Arc::clone(&in_force.ingest),
             authorizer,
@@ -170,14 +198,14 @@ impl Delivery {
         });
         let limits = serve::Limits { grace: INGEST_GRACE, ..serve::Limits::default() };
         let encryption = Arc::clone(&in_force.encryption);
-        let ingest = tokio::spawn(serve::serve_encrypted(listener, router, encryption, limits, stop_ingest));
-        let snapshot = Arc::clone(&in_force.snapshot);
-        let replayer = Replayer { journal: journal.clone(), engine: outbox.clone(), snapshot };
+        let ingest =
+            tokio::spawn(serve::serve_encrypted(listener, router.merge(api), encryption, limits, stop_ingest));
         let configurator = tokio::spawn(configurator.follow(configurations, in_force, outbox.clone()));
         running.set();
         Ok(Some(Self {
             address,
             journal,
+            history,
             running,
             ingest_trigger,
             ingest,
@@ -258,6 +286,11 @@ impl Delivery {
         }
         self.reporter_trigger.start();
         let _ = self.reporter.await;
+        let history = self.history;
+        // A disk that fails can hold this up for ever, too; the journal is closed in any case.
+        if timeout(OVERTIME, spawn_blocking(move || history.close())).await.is_err() {
+            tracing::warn!("the history of deliveries could not be closed; it is checked after the next start");
+        }
         if let Err(error) = self.journal.close().await {
             tracing::warn!(%error, "the journal could not be closed; what was acknowledged is safe");
         }

@@ -5,6 +5,7 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
+use posthaste_history::History;
 use posthaste_journal::{Committed, Error, Journal, Ordinal, Outcome, Overflow, Seq};
 use tokio::{
     sync::{mpsc, oneshot},
@@ -25,6 +26,7 @@ use crate::{
     admin::Latch,
     config::Snapshot,
     event::Event,
+    history::{self, AttemptRecord, Entry, InFlight},
     record::Recorder,
     report::{Board, Intake},
     schedule::{Effect, Engine, Input, Start},
@@ -86,6 +88,10 @@ pub struct Parts {
     pub memory: Memory,
     /// Has the events and takes the outcomes.
     pub journal: Journal,
+    /// What became of deliveries.
+    pub history: History,
+    /// Attempts in progress.
+    pub in_flight: InFlight,
     /// Where the reporter looks.
     pub board: Arc<Board>,
     /// Set while the journal takes events.
@@ -98,6 +104,15 @@ pub struct Parts {
     pub sender: Arc<Sender>,
 }
 
+/// An attempt that ended.
+struct Ended {
+    seq: Seq,
+    /// Id of its event, as far as it is known.
+    event_id: Option<String>,
+    /// What is kept of it.
+    record: Option<AttemptRecord>,
+}
+
 /// See the module.
 pub struct EngineTask {
     engine: Engine,
@@ -107,6 +122,8 @@ pub struct EngineTask {
     backlog: Backlog,
     memory: Memory,
     journal: Journal,
+    history: History,
+    in_flight: InFlight,
     recorder: Recorder,
     memos: Memos,
     showing: Showing,
@@ -137,6 +154,8 @@ impl EngineTask {
             backlog,
             memory,
             journal,
+            history,
+            in_flight,
             board,
             accepting,
             metrics,
@@ -154,6 +173,8 @@ impl EngineTask {
             memos: Memos::new(journal.clone()),
             showing: Showing::new(Arc::clone(&board), journal.clone()),
             journal,
+            history,
+            in_flight,
             accepting,
             metrics,
             snapshot: Arc::clone(&snapshot),
@@ -207,12 +228,18 @@ impl EngineTask {
                     self.had_work |= !deliveries.is_empty();
                     // An event that cannot be decoded fails at its attempt.
                     let event = if deliveries.is_empty() { None } else { Event::decode(payload).ok().map(Arc::new) };
+                    if let Some(event) = &event {
+                        let endpoints = deliveries.iter().map(|ordinal| ordinal.0).collect();
+                        let event = history::event_text(event);
+                        self.history.record(Entry::Accepted { seq, accepted_ms, event, endpoints });
+                    }
                     self.handle(Input::Committed { seq, accepted_ms, deliveries, group, event }, None).await;
                 }
             }
-            Message::Finished(ordinal, seq, Attempted { event_id, verdict }) => {
+            Message::Finished(ordinal, seq, Attempted { event_id, verdict, record }) => {
+                self.in_flight.ended(history::key(seq, ordinal));
                 let input = Input::Finished { ordinal, seq, ended_ms: now_ms(), verdict };
-                self.handle(input, Some((seq, event_id.as_deref()))).await;
+                self.handle(input, Some(Ended { seq, event_id, record })).await;
             }
             Message::Configure(snapshot, sender) => self.configure(snapshot, sender).await,
             Message::ConfigurationRefused(error) => self.showing.refused(&self.snapshot, error),
@@ -220,6 +247,9 @@ impl EngineTask {
             Message::Redelivered(ordinal, events) => {
                 self.had_work |= !events.is_empty();
                 self.may_overflow = true;
+                for seq in &events {
+                    self.history.record(Entry::Again { key: history::key(*seq, ordinal), at_ms: now_ms() });
+                }
                 self.handle(Input::Redelivered { ordinal, events }, None).await;
             }
             Message::OverflowRecorded => (self.may_overflow, self.overflow_recording) = (true, false),
@@ -237,15 +267,19 @@ impl EngineTask {
         self.may_overflow = true;
         self.showing.configured(&snapshot);
         self.key_expiry_ms = next_key_expiry_ms(&snapshot, now_ms());
+        self.history.set_bounds(history::bounds(&snapshot.webhook));
+        if !snapshot.dropped.is_empty() {
+            // Nothing else says what became of deliveries to a deleted endpoint.
+            self.history.check();
+        }
         let settings = snapshot.settings();
         self.snapshot = snapshot;
         self.sender = sender;
         self.handle(Input::Configure(settings), None).await;
     }
 
-    /// Hands the engine an input and does what it says. `ended` is the attempt that the input is about, and the id of its
-    /// event.
-    async fn handle(&mut self, input: Input, ended: Option<(Seq, Option<&str>)>) {
+    /// Hands the engine an input and does what it says. `ended` is the attempt that the input is about.
+    async fn handle(&mut self, input: Input, mut ended: Option<Ended>) {
         let mut effects = std::mem::take(&mut self.effects);
         self.engine.handle(input, now_ms(), &mut effects);
         if !effects.is_empty() {
@@ -261,12 +295,13 @@ impl EngineTask {
                     // Also when the engine has said so already: a view that is taken while this waits to be synced does
                     // not count it yet.
                     self.showing.changed(outcome.endpoint);
-                    match ended.filter(|(seq, _)| *seq == outcome.seq) {
-                        Some((_, event_id)) => {
-                            let name = self.name(outcome.endpoint);
-                            self.recorder.record(outcome, name, event_id).await;
-                        }
-                        None => given_up.entry(outcome.endpoint).or_default().push(outcome),
+                    if let Some(Ended { event_id, record, .. }) = ended.take_if(|ended| ended.seq == outcome.seq) {
+                        self.history.record(history::ended(&outcome, record));
+                        let name = self.name(outcome.endpoint);
+                        self.recorder.record(outcome, name, event_id.as_deref()).await;
+                    } else {
+                        self.history.record(history::ended(&outcome, None));
+                        given_up.entry(outcome.endpoint).or_default().push(outcome);
                     }
                 }
                 Effect::Remember { ordinal, memo } => self.memos.keep(ordinal, memo),
@@ -312,6 +347,7 @@ impl EngineTask {
     }
 
     fn start(&mut self, start: Start) {
+        self.in_flight.began(history::key(start.seq, start.ordinal));
         let entry = self.snapshot.by_ordinal(start.ordinal);
         let endpoint = entry.and_then(|entry| entry.running.clone());
         let context = Context {
@@ -380,6 +416,7 @@ impl EngineTask {
         let usage = self.journal.usage();
         self.metrics.set_journal_usage(&usage);
         self.metrics.set_pending(self.engine.pending());
+        self.metrics.set_history_left_out(self.history.left_out());
         let intake = match (usage.refusing, usage.failing) {
             (false, _) => Intake::Accepting,
             (true, false) => Intake::JournalFull,

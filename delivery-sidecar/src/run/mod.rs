@@ -21,4 +21,4 @@ mod tests;
 mod views;
 
 pub use delivery::{Delivery, Setup};
-pub use replay::{Mode, Progress, Replay};
+pub use replay::{Mode, Progress, Replay, Replayer};

@@ -6,7 +6,9 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use posthaste_journal::{self as journal, DeadLetter, History, Journal, Kept, Ordinal, REDELIVER_EVENTS, Seq, Wanted};
+use posthaste_journal::{
+    self as journal, DeadLetter, History, Journal, Kept, Ordinal, REDELIVER_EVENTS, Seq, Standing, Wanted,
+};
 use tokio::{
     sync::{mpsc, watch},
     task::spawn_blocking,
@@ -31,6 +33,8 @@ pub struct Replay {
     pub until_ms: Option<i64>,
     /// Only of events of this type.
     pub event_type: Option<String>,
+    /// With [`Mode::All`], only those that are dead letters, or only those that were delivered; `None` for both.
+    pub dead_letters: Option<bool>,
 }
 
 /// Which events.
@@ -63,7 +67,7 @@ pub struct Replayer {
     /// Has the events.
     pub journal: Journal,
     /// Makes the deliveries.
-    pub engine: mpsc::UnboundedSender<Message>,
+    pub(crate) engine: mpsc::UnboundedSender<Message>,
     /// What endpoints match now.
     pub snapshot: Arc<ArcSwap<Snapshot>>,
 }
@@ -108,7 +112,8 @@ impl Replayer {
             let found;
             (history, found) = step(history).await.map_err(|error| error.to_string())?;
             let Some(found) = found else { return Ok(()) };
-            let found = found.into_iter().filter(|kept| self.is_asked_for(replay, kept)).collect();
+            let found = found.into_iter().filter(|kept| self.ended_so(replay, kept) && self.is_asked_for(replay, kept));
+            let found = found.collect();
             let (fitting, rest) = self.split(endpoint, found);
             let matched = fitting.len() as u64;
             let scheduled = self.restore(&history, endpoint, fitting).await.map_err(|error| error.to_string())?;
@@ -116,6 +121,16 @@ impl Replayer {
             if rest {
                 return Err("the endpoint has as much pending as journal.maxBytesPerEndpoint allows".to_owned());
             }
+        }
+    }
+
+    /// Whether a delivery ended as it is asked for.
+    fn ended_so(&self, replay: &Replay, kept: &Kept) -> bool {
+        let Some(dead) = replay.dead_letters else { return true };
+        match self.journal.standing(kept.seq, replay.endpoint) {
+            Some(Standing::Pending { .. }) => false,
+            Some(Standing::Dead { .. }) => dead,
+            None => !dead,
         }
     }
 

@@ -7,7 +7,7 @@ use posthaste_delivery_config::TargetKind;
 use reqwest::{Client, redirect};
 use rustls::{ClientConfig, RootCertStore, crypto::ring};
 
-use super::{address_policy::AddressPolicy, guard::Guard, resolve::Resolve};
+use super::{address_policy::AddressPolicy, guard::Guard, resolve::Resolve, timed::TimedLayer};
 
 /// Longest time for a name, a TCP connection and a TLS handshake together, within the attempt's own limit.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -84,6 +84,7 @@ fn client(guard: Guard, tls: ClientConfig) -> reqwest::Result<Client> {
     Client::builder()
         .tls_backend_preconfigured(tls)
         .dns_resolver(guard)
+        .connector_layer(TimedLayer)
         .redirect(redirect::Policy::none())
         .no_proxy()
         .referer(false)

@@ -4,6 +4,7 @@
 use std::{
     net::{IpAddr, SocketAddr},
     sync::Arc,
+    time::Instant,
 };
 
 use posthaste_delivery_config::TargetKind;
@@ -11,6 +12,7 @@ use reqwest::dns::{Addrs, Name, Resolve as ClientResolve, Resolving};
 
 use super::{
     address_policy::AddressPolicy,
+    exchange::Stopwatch,
     resolve::{Resolve, ResolveError},
 };
 
@@ -33,8 +35,13 @@ impl Guard {
 impl ClientResolve for Guard {
     fn resolve(&self, name: Name) -> Resolving {
         let (resolver, policy, kind) = (Arc::clone(&self.resolver), Arc::clone(&self.policy), self.kind);
+        let (stopwatch, begun) = (Stopwatch::current(), Instant::now());
         Box::pin(async move {
-            let found = resolver.resolve(name.as_str()).await?;
+            let found = resolver.resolve(name.as_str()).await;
+            if let Some(stopwatch) = stopwatch {
+                stopwatch.resolved(begun);
+            }
+            let found = found?;
             let permitted = permitted(&found, &policy, kind)?;
             // The port is the URL's.
             Ok(Box::new(permitted.into_iter().map(|address| SocketAddr::new(address, 0))) as Addrs)

@@ -7,6 +7,7 @@
 pub mod address_policy;
 pub(crate) mod classify;
 mod clients;
+pub mod exchange;
 pub(crate) mod failure;
 mod guard;
 mod request;
@@ -14,6 +15,7 @@ pub mod resolve;
 pub(crate) mod retry_after;
 mod sender;
 mod system_resolver;
+mod timed;
 
 #[cfg(test)]
 mod tests;
@@ -21,6 +23,7 @@ mod tests;
 use std::time::Duration;
 
 pub use crate::render::Attempt;
+pub use exchange::Exchange;
 pub use retry_after::retry_after;
 pub use sender::{MAX_RESPONSE_BYTES, Sender, SetupError};
 
@@ -31,6 +34,8 @@ pub struct Report {
     pub verdict: Verdict,
     /// How long it took, the response's body included.
     pub elapsed: Duration,
+    /// What was sent and what came back.
+    pub exchange: Exchange,
 }
 
 /// The verdict on one attempt.

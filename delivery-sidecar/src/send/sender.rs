@@ -16,6 +16,7 @@ use super::{
     address_policy::{AddressPolicy, Blocked, literal},
     classify,
     clients::{Clients, ClientsError, bundled_roots},
+    exchange::{Answer, Exchange, Stopwatch, Times},
     failure,
     request::{self, Request, RequestError},
     resolve::Resolve,
@@ -77,11 +78,12 @@ impl Sender {
     /// abandons the attempt; the receiver may have got it.
     pub async fn attempt(&self, attempt: Attempt<'_>) -> Report {
         let started = Instant::now();
-        let verdict = self.verdict(&attempt, started).await;
-        Report { verdict, elapsed: started.elapsed() }
+        let mut exchange = Exchange::default();
+        let verdict = self.verdict(&attempt, started, &mut exchange).await;
+        Report { verdict, elapsed: started.elapsed(), exchange }
     }
 
-    async fn verdict(&self, attempt: &Attempt<'_>, started: Instant) -> Verdict {
+    async fn verdict(&self, attempt: &Attempt<'_>, started: Instant, told: &mut Exchange) -> Verdict {
         let endpoint = attempt.endpoint;
         let request = match request::build(attempt) {
             Ok(request) => request,
@@ -91,14 +93,19 @@ impl Sender {
             return failed(failure::blocked(blocked), FailureClass::Retry);
         }
 
+        told.request.clone_from(&request.headers);
         let mut answer = None;
         let exchange = async {
             let mut response = self.clients.of(endpoint.kind).execute(post(endpoint, request)).await?;
-            let now = later(attempt.now, started.elapsed());
-            answer = Some((response.status(), retry_after(response.headers(), now)));
-            read(&mut response).await
+            let elapsed = started.elapsed();
+            told.times.first_byte = Some(elapsed);
+            answer = Some((response.status(), retry_after(response.headers(), later(attempt.now, elapsed))));
+            let headers = std::mem::take(response.headers_mut());
+            let answer = told.response.insert(Answer::new(response.status(), headers));
+            read(&mut response, answer).await
         };
-        let ended = tokio::time::timeout(endpoint.timeout, exchange).await;
+        let (ended, stopwatch) = Stopwatch::around(tokio::time::timeout(endpoint.timeout, exchange)).await;
+        told.times = Times { first_byte: told.times.first_byte, ..stopwatch.times() };
 
         let status = match answer {
             // A failure's status says more than what became of its body.
@@ -128,14 +135,16 @@ fn post(endpoint: &Endpoint, Request { headers, body }: Request) -> reqwest::Req
 }
 
 /// Reads the body to its end, so that its connection can be used again, or until it is longer than it may be.
-async fn read(response: &mut Response) -> reqwest::Result<()> {
+async fn read(response: &mut Response, answer: &mut Answer) -> reqwest::Result<()> {
     let mut bytes = 0;
     while let Some(chunk) = response.chunk().await? {
         bytes += chunk.len();
+        answer.read(&chunk);
         if bytes > MAX_RESPONSE_BYTES {
-            break;
+            return Ok(());
         }
     }
+    answer.whole = bytes == answer.body.len();
     Ok(())
 }
 

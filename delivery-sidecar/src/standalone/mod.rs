@@ -34,6 +34,7 @@ use self::{
 };
 use crate::{
     admin::{self, Readiness},
+    api::Everyone,
     args::StandaloneArgs,
     config::{Loader, State},
     ingest::auth::NoApiServer,
@@ -138,6 +139,7 @@ impl Standalone {
             loaded,
             listen,
             authorizer: Arc::new(NoApiServer),
+            operators: if listen.ip().is_loopback() { Arc::new(Everyone) } else { Arc::new(NoApiServer) },
             sink: Arc::clone(&sink),
             metrics,
             report_metrics,

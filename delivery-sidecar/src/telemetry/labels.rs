@@ -55,6 +55,16 @@ label_values! {
 }
 
 label_values! {
+    /// What a request to the deliveries API does.
+    Action {
+        /// It looks at deliveries.
+        Read => "read",
+        /// It has deliveries made.
+        Operate => "operate",
+    }
+}
+
+label_values! {
     /// The class of an HTTP answer.
     StatusClass {
         /// 2xx.
@@ -150,6 +160,13 @@ impl<T: EncodeLabelValue + Copy> EncodeLabelSet for ByResult<T> {
 /// `status`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(super) struct ByStatus {
+    pub status: StatusClass,
+}
+
+/// `action` and `status`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct ByAction {
+    pub action: Action,
     pub status: StatusClass,
 }
 

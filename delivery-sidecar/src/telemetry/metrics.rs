@@ -16,7 +16,7 @@ use prometheus_client::{
 };
 
 use super::labels::{
-    ByKind, ByProblem, ByReason, ByResult, ByState, ByStatus, EventResult, FinalState, LoadResult, OTHER,
+    Action, ByAction, ByKind, ByProblem, ByReason, ByResult, ByState, ByStatus, EventResult, FinalState, LoadResult, OTHER,
     RemovalReason, ReviewResult, SUCCEEDED, StatusClass,
 };
 use crate::ingest::problem::Kind;
@@ -60,6 +60,8 @@ pub struct Series {
     dead_letter_bytes: Gauge<u64, AtomicU64>,
     history_bytes: Gauge<u64, AtomicU64>,
     dead_letters_removed: Family<ByReason, Counter>,
+    history_left_out: Counter,
+    api_requests: Family<ByAction, Counter>,
     pub(super) loads: Family<ByResult<LoadResult>, Counter>,
 }
 
@@ -124,11 +126,14 @@ impl Metrics {
             dead_letter_bytes: Gauge::default(),
             history_bytes: Gauge::default(),
             dead_letters_removed: Family::default(),
+            history_left_out: Counter::default(),
+            api_requests: Family::default(),
             loads: Family::default(),
         };
         series.register_ingest(&mut registry);
         series.register_delivery(&mut registry);
         series.register_journal(&mut registry);
+        series.register_history(&mut registry);
         series.register_configuration(&mut registry);
         register(&mut registry);
         series.registry = registry;
@@ -234,6 +239,19 @@ impl Series {
         );
     }
 
+    fn register_history(&self, to: &mut Registry) {
+        to.register(
+            "history_left_out",
+            "Attempts and deliveries that the history lacks because too much waited to be written",
+            self.history_left_out.clone(),
+        );
+        to.register(
+            "api_requests",
+            "Requests to the deliveries API, by what they do and their answer",
+            self.api_requests.clone(),
+        );
+    }
+
     fn register_configuration(&self, to: &mut Registry) {
         to.register("configuration_loads", "Configurations that were read, by result", self.loads.clone());
     }
@@ -249,6 +267,9 @@ impl Series {
         all(ReviewResult::ALL, |result| drop(self.reviews.get_or_create(&ByResult { result })));
         all(FinalState::ALL, |state| drop(self.deliveries.get_or_create(&ByState { state })));
         all(RemovalReason::ALL, |reason| drop(self.dead_letters_removed.get_or_create(&ByReason { reason })));
+        for action in Action::ALL.iter().copied() {
+            all(StatusClass::ALL, |status| drop(self.api_requests.get_or_create(&ByAction { action, status })));
+        }
         all(LoadResult::ALL, |result| drop(self.loads.get_or_create(&ByResult { result })));
         all(&[SUCCEEDED, OTHER], |result| drop(self.attempts.get_or_create(&ByResult { result })));
         all(&healthy::FAILURES, |result| drop(self.attempts.get_or_create(&ByResult { result })));
@@ -256,6 +277,18 @@ impl Series {
 }
 
 impl Metrics {
+    /// A request to the deliveries API was answered.
+    pub fn api_request(&self, changes: bool, status: http::StatusCode) {
+        let action = if changes { Action::Operate } else { Action::Read };
+        self.api_requests.get_or_create(&ByAction { action, status: status.into() }).inc();
+    }
+
+    /// How much the history had to leave out since the process began.
+    pub fn set_history_left_out(&self, total: u64) {
+        let known = self.history_left_out.get();
+        self.history_left_out.inc_by(total.saturating_sub(known));
+    }
+
     /// All metrics as OpenMetrics text.
     pub fn render(&self) -> String {
         let mut text = String::new();

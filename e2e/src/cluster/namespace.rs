@@ -131,10 +131,15 @@ impl Namespace {
 
     /// A ServiceAccount that may publish events of a Webhook, and its token.
     pub async fn publisher(&self, account: &str, webhook: &str) -> String {
+        self.account(account, &posthaste_crds::names::publisher(webhook)).await
+    }
+
+    /// A ServiceAccount that is bound to a Role, and its token.
+    pub async fn account(&self, account: &str, role: &str) -> String {
         self.kubectl(&["create", "serviceaccount", account]).await.ok();
-        let role = format!("--role={webhook}-publisher");
         let subject = format!("--serviceaccount={}:{account}", self.name);
-        self.kubectl(&["create", "rolebinding", &format!("{account}-publishes"), &role, &subject]).await.ok();
+        let role = format!("--role={role}");
+        self.kubectl(&["create", "rolebinding", &format!("{account}-may"), &role, &subject]).await.ok();
         self.token(account, posthaste_crds::TOKEN_AUDIENCE).await
     }
 

@@ -93,6 +93,7 @@ impl<'a> ReceiverPod<'a> {
     pub async fn post(&self, webhook: &str, token: Option<&str>, content_type: &str, body: &str) -> Published {
         let request = Publish {
             url: posthaste_crds::names::ingest_url(webhook, &self.namespace.name),
+            method: None,
             token: token.map(str::to_owned),
             content_type: content_type.to_owned(),
             body: body.to_owned(),
@@ -110,6 +111,19 @@ impl<'a> ReceiverPod<'a> {
             content_type: "application/json".to_owned(),
             body: body.to_owned(),
             trust: Some(certificate.to_owned()),
+        };
+        self.call(Method::POST, "publish", Some(&request)).await.expect("the receiver relays")
+    }
+
+    /// Asks a Webhook's deliveries API from inside the cluster. `path` begins with `/v1`; an empty `body` is none.
+    pub async fn api(&self, webhook: &str, token: Option<&str>, method: &Method, path: &str, body: &str) -> Published {
+        let url = posthaste_crds::names::ingest_url(webhook, &self.namespace.name).replace("/v1/events", path);
+        let request = Publish {
+            url,
+            method: Some(method.to_string()),
+            token: token.map(str::to_owned),
+            content_type: "application/json".to_owned(),
+            body: body.to_owned(),
         };
         self.call(Method::POST, "publish", Some(&request)).await.expect("the receiver relays")
     }

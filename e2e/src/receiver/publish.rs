@@ -14,8 +14,11 @@ use crate::{plain_client, trusting_client};
 #[derive(Serialize, Deserialize, Clone, Debug)]
 #[serde(rename_all = "camelCase")]
 pub struct Publish {
-    /// Where to post.
+    /// Where to.
     pub url: String,
+    /// The method; POST when it is left out.
+    #[serde(default)]
+    pub method: Option<String>,
     /// Bearer token.
     #[serde(default)]
     pub token: Option<String>,
@@ -117,6 +120,7 @@ async fn one(client: &reqwest::Client, flood: &Flood, number: u32) -> (bool, u32
     let body = json!({"id": id, "type": flood.event_type, "data": {"number": number}}).to_string();
     let request = Publish {
         url: flood.url.clone(),
+        method: None,
         token: flood.token.clone(),
         content_type: "application/json".to_owned(),
         body,
@@ -132,8 +136,10 @@ async fn one(client: &reqwest::Client, flood: &Flood, number: u32) -> (bool, u32
 }
 
 async fn post(client: &reqwest::Client, request: &Publish) -> reqwest::Result<Published> {
+    // What is no method is answered as one that nobody has.
+    let method = request.method.as_deref().and_then(|method| method.parse().ok()).unwrap_or(reqwest::Method::POST);
     let mut builder = client
-        .post(&request.url)
+        .request(method, &request.url)
         .header(header::CONTENT_TYPE, &request.content_type)
         .timeout(Duration::from_secs(10))
         .body(request.body.clone());

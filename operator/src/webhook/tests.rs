@@ -116,6 +116,8 @@ async fn a_new_webhook_gets_its_children_in_an_order_that_never_names_what_is_no
         "/roles/letters-delivery",
         "/rolebindings/letters-delivery",
         "/roles/letters-publisher",
+        "/roles/letters-deliveries-reader",
+        "/roles/letters-deliveries-operator",
         "/persistentvolumeclaims/letters-delivery",
         "/services/letters-ingest",
         "/networkpolicies/letters-delivery",

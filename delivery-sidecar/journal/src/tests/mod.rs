@@ -8,4 +8,5 @@ mod handle;
 mod history;
 mod model;
 mod replay;
+mod standing;
 pub(crate) mod support;

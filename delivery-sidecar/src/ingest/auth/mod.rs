@@ -30,6 +30,12 @@ pub struct Right {
 /// Posting events: `create webhooks/events`.
 pub const PUBLISH: Right = Right { verb: "create", subresource: "events" };
 
+/// Looking at deliveries: `get webhooks/deliveries`.
+pub const READ_DELIVERIES: Right = Right { verb: "get", subresource: "deliveries" };
+
+/// Having deliveries made: `create webhooks/deliveries`.
+pub const OPERATE: Right = Right { verb: "create", subresource: "deliveries" };
+
 /// Finds out whether the bearer of a token has a right.
 pub trait Authorizer: Send + Sync + 'static {
     /// Asks. `token` is `None` when the request has no bearer token.
@@ -69,7 +75,7 @@ impl From<Denied> for Problem {
 }
 
 /// The token of `Authorization: Bearer <token>`; `None` when there is no such header or another scheme.
-pub(super) fn bearer(headers: &HeaderMap) -> Option<&str> {
+pub fn bearer(headers: &HeaderMap) -> Option<&str> {
     let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
     scheme.eq_ignore_ascii_case("Bearer").then(|| token.trim())
 }

@@ -12,7 +12,7 @@ use kube::{
 };
 use posthaste_crds::names;
 
-use super::{Caller, Denied, Right, cache::Decision};
+use super::{Caller, Denied, OPERATE, READ_DELIVERIES, Right, cache::Decision};
 use crate::telemetry::{Metrics, events::ReviewFinished, labels::ReviewResult};
 
 /// The audience that tokens must be made for.
@@ -105,7 +105,11 @@ impl Reviewer {
     fn forbidden(&self, user: &str, right: Right) -> String {
         let Self { namespace, webhook, .. } = self;
         let Right { verb, subresource } = right;
-        let role = names::publisher(webhook);
+        let role = match right {
+            READ_DELIVERIES => names::deliveries_reader(webhook),
+            OPERATE => names::deliveries_operator(webhook),
+            _ => names::publisher(webhook),
+        };
         format!(
             "User \"{user}\" may not {verb} webhooks/{subresource} of the Webhook \"{webhook}\" in namespace \
              \"{namespace}\". A RoleBinding to the Role \"{role}\" there gives this right."

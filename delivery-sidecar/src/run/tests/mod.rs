@@ -1,5 +1,6 @@
 //! All steps together, in one process: the real journal on a disk, the real sender to a receiver on this machine.
 
+mod deliveries;
 mod documented;
 mod edits;
 mod replay;
@@ -17,6 +18,7 @@ use tokio::sync::watch;
 use super::{Delivery, Setup, testing::post};
 use crate::{
     admin::Readiness,
+    api::Everyone,
     config::{
         Loaded, Loader, State,
         testing::{Written, endpoint, webhook},
@@ -93,6 +95,7 @@ impl Process {
             configurations: receiver,
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             authorizer: Arc::new(NoApiServer),
+            operators: Arc::new(Everyone),
             sink: Arc::clone(&sink),
             metrics: metrics.clone(),
             report_metrics: ReportMetrics::default(),

@@ -12,7 +12,7 @@ use crate::run::{
 };
 
 fn replay(endpoint: u32, mode: Mode) -> Replay {
-    Replay { endpoint: Ordinal(endpoint), mode, since_ms: None, until_ms: None, event_type: None }
+    Replay { endpoint: Ordinal(endpoint), mode, since_ms: None, until_ms: None, event_type: None, dead_letters: None }
 }
 
 async fn ended(process: &Process, replay: Replay) -> Progress {

@@ -141,7 +141,14 @@ async fn dead_letters_are_sent_again_when_they_are_asked_for_with_the_same_ids()
 
     receiver.answers(|_| StatusCode::OK);
     let process = Process::start(directory.path(), &configuration).await;
-    let replay = Replay { endpoint: Ordinal(0), mode: Mode::Failed, since_ms: None, until_ms: None, event_type: None };
+    let replay = Replay {
+        endpoint: Ordinal(0),
+        mode: Mode::Failed,
+        since_ms: None,
+        until_ms: None,
+        event_type: None,
+        dead_letters: None,
+    };
     let old = Replay { until_ms: Some(0), ..replay.clone() };
     assert_eq!(ended(&process, old).await, Progress { done: true, ..Progress::default() });
     let invoices = Replay { event_type: Some("invoice.paid".to_owned()), ..replay.clone() };

@@ -4,12 +4,12 @@ pub mod config_secret;
 pub mod deployment;
 pub mod inline_endpoint;
 pub mod network_policy;
-pub mod publisher_role;
 pub mod pvc;
 pub mod role;
 pub mod role_binding;
 pub mod service;
 pub mod service_account;
+pub mod user_roles;
 
 use std::collections::BTreeMap;
 
@@ -41,7 +41,9 @@ pub fn children(
         Desired::new(&service_account::build(&parent))?,
         Desired::new(&role::build(&parent))?,
         Desired::new(&role_binding::build(&parent))?,
-        Desired::new(&publisher_role::build(&parent))?,
+        Desired::new(&user_roles::publisher(&parent))?,
+        Desired::new(&user_roles::deliveries_reader(&parent))?,
+        Desired::new(&user_roles::deliveries_operator(&parent))?,
     ];
     for (number, chunk) in &configuration.chunks {
         children.push(Desired::new(&config_secret::chunk(&parent, *number, chunk))?);

@@ -84,7 +84,23 @@ fn role_binding() {
 
 #[test]
 fn publisher_role() {
-    insta::assert_yaml_snapshot!(publisher_role::build(&Parent::new(&webhook("{}"))));
+    insta::assert_yaml_snapshot!(user_roles::publisher(&Parent::new(&webhook("{}"))));
+}
+
+#[test]
+fn who_may_operate_deliveries_may_also_see_them() {
+    let webhook = webhook("{}");
+    let parent = Parent::new(&webhook);
+    let rights = |role: k8s_openapi::api::rbac::v1::Role| {
+        let rule = role.rules.unwrap().remove(0);
+        (role.metadata.name.unwrap(), rule.resources.unwrap(), rule.resource_names.unwrap(), rule.verbs)
+    };
+    let of = |verbs: &[&str], name: &str| {
+        let texts = |texts: &[&str]| texts.iter().map(ToString::to_string).collect::<Vec<_>>();
+        (name.to_owned(), texts(&["webhooks/deliveries"]), texts(&["letters"]), texts(verbs))
+    };
+    assert_eq!(rights(user_roles::deliveries_reader(&parent)), of(&["get"], "letters-deliveries-reader"));
+    assert_eq!(rights(user_roles::deliveries_operator(&parent)), of(&["get", "create"], "letters-deliveries-operator"));
 }
 
 #[test]
