@@ -26,7 +26,7 @@ use crate::{
     config::Snapshot,
     event::Event,
     record::Recorder,
-    report::{Board, Intake},
+    report::{Board, IntakeState},
     schedule::{Effect, Engine, Input, Start},
     send::Sender,
     telemetry::{Metrics, events::Overflowed},
@@ -372,9 +372,9 @@ impl EngineTask {
         self.metrics.set_journal_usage(&usage);
         self.metrics.set_pending(self.engine.pending());
         let intake = match (usage.refusing, usage.failing) {
-            (false, _) => Intake::Accepting,
-            (true, false) => Intake::JournalFull,
-            (true, true) => Intake::JournalFailing,
+            (false, _) => IntakeState::Accepting,
+            (true, false) => IntakeState::JournalFull,
+            (true, true) => IntakeState::JournalFailing,
         };
         self.showing.intake(&self.snapshot, intake);
         if usage.refusing {
