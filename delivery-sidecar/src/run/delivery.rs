@@ -15,12 +15,13 @@ use tokio::{
 
 use super::{
     backlog::{Backlog, Waiting},
+    clock::now_ms,
     configurator::{Configurator, InForce, tell_loaded},
     engine_task::{EngineTask, Message, Parts},
     intake::Intake,
     memory::Memory,
     open::{self, Opened},
-    replay::{Progress, Replay, Replayer},
+    replay::{OnThreads, Progress, Replay, Replayer},
 };
 use crate::{
     admin::{Latch, Readiness},
@@ -130,7 +131,7 @@ impl Delivery {
         };
 
         let mut engine = Engine::new(schedule::Options { cache_bytes: CACHE_BYTES, seed: rand::random() });
-        engine.recover(&recovered.endpoints, &recovered.pending);
+        engine.recover(&recovered.endpoints, &recovered.pending, now_ms());
         let board = Arc::new(Board::new());
         let engine_task = EngineTask::new(Parts {
             engine,
@@ -169,7 +170,7 @@ impl Delivery {
         let limits = serve::Limits { grace: INGEST_GRACE, ..serve::Limits::default() };
         let ingest = tokio::spawn(serve::serve(listener, router, limits, stop_ingest));
         let snapshot = Arc::clone(&in_force.snapshot);
-        let replayer = Replayer { journal: journal.clone(), engine: outbox.clone(), snapshot };
+        let replayer = Replayer { journal: journal.clone(), engine: outbox.clone(), snapshot, disk: OnThreads };
         let configurator = tokio::spawn(configurator.follow(configurations, in_force, outbox.clone()));
         running.set();
         Ok(Some(Self {

@@ -6,7 +6,7 @@
 mod apply;
 mod dead_letters;
 mod endpoints;
-mod event;
+pub(crate) mod event;
 mod history;
 mod keys;
 mod segments;

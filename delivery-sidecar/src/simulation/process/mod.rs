@@ -133,7 +133,7 @@ impl Process {
         let intake = Intake::new(log.journal.clone(), Arc::clone(&in_force), backlog.clone(), refused);
         let options = schedule::Options { cache_bytes: around.scene.cache_bytes, seed: around.random.random() };
         let mut engine = Engine::new(options);
-        engine.recover(&recovered.endpoints, &recovered.pending);
+        engine.recover(&recovered.endpoints, &recovered.pending, around.now_ms);
         let mut process = Self {
             log,
             engine,
