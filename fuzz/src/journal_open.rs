@@ -1,32 +1,22 @@
 //! Any bytes as the files of a journal.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use posthaste_journal::testing::{Crash, FakeDisk, repair_checksums};
-use posthaste_journal::{Accepted, Error, Journal, NewEvent, Options, Outcome, OutcomeKind, Recovered, Space};
+pub(crate) use posthaste_journal::testing::NOW;
+use posthaste_journal::testing::{self, Crash, DIRECTORY, FakeDisk, repair_checksums};
+use posthaste_journal::{Accepted, Error, Journal, NewEvent, Options, Outcome, OutcomeKind, Recovered};
 
 use crate::{Choices, wait};
 
-pub(crate) const DIRECTORY: &str = "/journal";
-pub(crate) const NOW: i64 = 1_800_000_000_000;
-
-pub(crate) fn options() -> Options {
-    Options {
-        directory: PathBuf::from(DIRECTORY),
-        space: Space {
-            max_bytes: 1 << 20,
-            max_bytes_per_endpoint: u64::MAX,
-            dead_letter_retention_ms: 60_000,
-            dead_letter_max_bytes: 1 << 20,
-            history_retention_ms: 30_000,
-        },
-        segment_bytes: 4 << 10,
-        max_idempotency_keys: 100,
-        outcome_delay: Duration::ZERO,
-    }
+/// With finished events that are kept for a while, and nothing that waits.
+fn options() -> Options {
+    let mut options = testing::options();
+    options.space.history_retention_ms = 30_000;
+    options.outcome_delay = Duration::ZERO;
+    options
 }
 
 pub(crate) fn open(disk: &FakeDisk) -> Result<(Journal, Recovered), Error> {

@@ -38,4 +38,4 @@ pub use memory_sink::MemorySink;
 pub use metrics::ReportMetrics;
 pub use reporter::Reporter;
 pub use sink::{SinkError, StatusSink};
-pub use view::{EndpointView, Intake, WebhookView};
+pub use view::{EndpointView, IntakeState, WebhookView};

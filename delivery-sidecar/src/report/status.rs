@@ -17,7 +17,7 @@ use super::{
     health::{self, ConditionStatus, Health},
     shown::{Counts, Programmed, count, find},
     totals::Totals,
-    view::{EndpointView, Intake, WebhookView},
+    view::{EndpointView, IntakeState, WebhookView},
 };
 
 /// Most endpoints that are listed in their Webhook's status.
@@ -167,7 +167,7 @@ fn programmed_condition(programmed: &Programmed<'_>, since: &Transitions, now: T
 }
 
 fn intake_condition(view: &WebhookView, since: &Transitions, now: Timestamp) -> Condition {
-    let status = if view.intake == Intake::Accepting { ConditionStatus::True } else { ConditionStatus::False };
+    let status = if view.intake == IntakeState::Accepting { ConditionStatus::True } else { ConditionStatus::False };
     Condition {
         type_: ACCEPTING_EVENTS.into(),
         status: status.as_str().into(),

@@ -32,8 +32,15 @@ pub fn view(uid: &str) -> EndpointView {
 
 /// A Webhook that is loaded.
 pub fn webhook() -> WebhookView {
-    let intake = crate::report::Intake::Accepting;
-    WebhookView { generation: 1, revision: "r1".into(), config_error: None, intake, others: Totals::default() }
+    let intake = crate::report::IntakeState::Accepting;
+    WebhookView {
+        generation: 1,
+        revision: "r1".into(),
+        config_error: None,
+        intake,
+        others: Totals::default(),
+        others_oldest_pending_ms: None,
+    }
 }
 
 /// One attempt succeeds.

@@ -56,14 +56,16 @@ pub struct WebhookView {
     /// Why the newest configuration could not be loaded, if it could not; the one before still runs.
     pub config_error: Option<String>,
     /// Whether events are taken in.
-    pub intake: Intake,
+    pub intake: IntakeState,
     /// The counts of endpoints that have no view: those that do not run now, and those that were deleted.
     pub others: Totals,
+    /// When the oldest unfinished delivery of those was accepted, in milliseconds since the epoch.
+    pub others_oldest_pending_ms: Option<i64>,
 }
 
 /// Whether events are taken in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Intake {
+pub enum IntakeState {
     /// They are.
     #[default]
     Accepting,
@@ -73,7 +75,7 @@ pub enum Intake {
     JournalFailing,
 }
 
-impl Intake {
+impl IntakeState {
     /// The reason of condition `AcceptingEvents`.
     pub fn reason(self) -> &'static str {
         match self {

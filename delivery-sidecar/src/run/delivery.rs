@@ -22,7 +22,7 @@ use super::{
     intake::Intake,
     memory::Memory,
     open::{self, Opened},
-    replay::{Progress, Replay, Replayer},
+    replay::{OnThreads, Progress, Replay, Replayer},
 };
 use crate::{
     admin::{Latch, Readiness},
@@ -143,7 +143,7 @@ impl Delivery {
         };
 
         let mut engine = Engine::new(schedule::Options { cache_bytes: CACHE_BYTES, seed: rand::random() });
-        open::recover(&mut engine, &journal, &recovered);
+        open::recover(&mut engine, &journal, &recovered, now_ms());
         let board = Arc::new(Board::new());
         let engine_task = EngineTask::new(Parts {
             engine,
@@ -172,7 +172,7 @@ impl Delivery {
         let (ingest_trigger, stop_ingest) = shutdown::channel();
         let snapshot = Arc::clone(&in_force.snapshot);
         let intake = Intake::new(journal.clone(), Arc::clone(&snapshot), backlog, outbox.clone(), metrics.clone());
-        let replayer = Replayer { journal: journal.clone(), engine: outbox.clone(), snapshot };
+        let replayer = Replayer { journal: journal.clone(), engine: outbox.clone(), snapshot, disk: OnThreads };
         let api = api::router(Api {
             authorizer: operators,
             history: history.clone(),

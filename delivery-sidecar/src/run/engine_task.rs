@@ -28,7 +28,7 @@ use crate::{
     event::Event,
     history::{self, AttemptRecord, Entry, InFlight},
     record::Recorder,
-    report::{Board, Intake},
+    report::{Board, IntakeState},
     schedule::{Effect, Engine, Input, Start},
     send::Sender,
     telemetry::{Metrics, events::Overflowed},
@@ -418,9 +418,9 @@ impl EngineTask {
         self.metrics.set_pending(self.engine.pending());
         self.metrics.set_history_left_out(self.history.left_out());
         let intake = match (usage.refusing, usage.failing) {
-            (false, _) => Intake::Accepting,
-            (true, false) => Intake::JournalFull,
-            (true, true) => Intake::JournalFailing,
+            (false, _) => IntakeState::Accepting,
+            (true, false) => IntakeState::JournalFull,
+            (true, true) => IntakeState::JournalFailing,
         };
         self.showing.intake(&self.snapshot, intake);
         if usage.refusing {

@@ -12,7 +12,7 @@ mod memory;
 mod memos;
 pub(crate) mod numbers;
 mod open;
-mod replay;
+pub(crate) mod replay;
 mod showing;
 #[cfg(test)]
 pub(crate) mod testing;

@@ -57,14 +57,14 @@ pub fn space(webhook: &WebhookConfig) -> Space {
 }
 
 /// Hands an engine what a journal held when it was opened.
-pub fn recover(engine: &mut Engine, journal: &Journal, recovered: &Recovered) {
-    engine.recover(&recovered.endpoints, &[]);
+pub fn recover(engine: &mut Engine, journal: &Journal, recovered: &Recovered, now_ms: i64) {
+    engine.recover(&recovered.endpoints, &[], now_ms);
     let mut last = 0;
     loop {
         let pending = journal.pending_after(last, RECOVER_DELIVERIES);
         let Some(delivery) = pending.last() else { return };
         last = delivery.seq;
-        engine.recover(&[], &pending);
+        engine.recover(&[], &pending, now_ms);
     }
 }
 

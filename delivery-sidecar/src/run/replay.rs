@@ -3,7 +3,7 @@
 //! A step makes deliveries pending in the journal first and tells the engine then, so that a restart in between loses none.
 //! What has not been gone through when the process ends is as it was.
 
-use std::sync::Arc;
+use std::{future::Future, sync::Arc};
 
 use arc_swap::ArcSwap;
 use posthaste_journal::{
@@ -16,9 +16,6 @@ use tokio::{
 
 use super::engine_task::Message;
 use crate::{config::Snapshot, event::Event};
-
-/// What a delivery counts for besides its event's content, at least as much as the journal says.
-const DELIVERY_BYTES: u64 = 64;
 
 /// Which events of an endpoint are to be sent again. They keep their ids and are outside of any ordering.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,18 +58,39 @@ pub struct Progress {
     pub error: Option<String>,
 }
 
+/// Where what waits for the disk waits, so that it does not stop everything else.
+pub trait ReadDisk: Clone + Send + Sync + 'static {
+    /// Reads there.
+    fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce() -> T + Send + 'static,
+    ) -> impl Future<Output = Result<T, journal::Error>> + Send;
+}
+
+/// On threads that may wait.
+#[derive(Clone, Copy, Debug)]
+pub struct OnThreads;
+
+impl ReadDisk for OnThreads {
+    async fn read<T: Send + 'static>(&self, read: impl FnOnce() -> T + Send + 'static) -> Result<T, journal::Error> {
+        spawn_blocking(read).await.map_err(|error| journal::Error::Io(error.to_string()))
+    }
+}
+
 /// What a replay works with.
 #[derive(Clone)]
-pub struct Replayer {
+pub struct Replayer<D = OnThreads> {
     /// Has the events.
     pub journal: Journal,
     /// Makes the deliveries.
     pub(crate) engine: mpsc::UnboundedSender<Message>,
     /// What endpoints match now.
     pub snapshot: Arc<ArcSwap<Snapshot>>,
+    /// Where the journal is read.
+    pub disk: D,
 }
 
-impl Replayer {
+impl<D: ReadDisk> Replayer<D> {
     /// Goes through all that there is now, and ends. What comes meanwhile is not sent twice.
     pub async fn run(self, replay: Replay, progress: watch::Sender<Progress>) {
         let result = self.go_through(&replay, &progress).await;
@@ -97,7 +115,7 @@ impl Replayer {
             let letters = self.journal.dead_letters_from(replay.endpoint, from, REDELIVER_EVENTS);
             let Some(last) = letters.last() else { return Ok(()) };
             from = last.seq + 1;
-            let wanted = wanted(replay, &self.journal, letters).await?;
+            let wanted = self.wanted(replay, letters).await.map_err(|error| error.to_string())?;
             let matched = wanted.len() as u64;
             let scheduled = self.redeliver_known(replay.endpoint, wanted).await.map_err(|error| error.to_string())?;
             tell(progress, matched, scheduled);
@@ -110,7 +128,7 @@ impl Replayer {
         let mut history = self.journal.history(wanted).await;
         loop {
             let found;
-            (history, found) = step(history).await.map_err(|error| error.to_string())?;
+            (history, found) = self.step(history).await.map_err(|error| error.to_string())?;
             let Some(found) = found else { return Ok(()) };
             let found = found.into_iter().filter(|kept| self.ended_so(replay, kept) && self.is_asked_for(replay, kept));
             let found = found.collect();
@@ -149,7 +167,7 @@ impl Replayer {
     fn split(&self, endpoint: Ordinal, mut found: Vec<Kept>) -> (Vec<Kept>, bool) {
         let mut room = self.journal.room(endpoint);
         let fitting = found.iter().take_while(|kept| {
-            let bytes = DELIVERY_BYTES + kept.stored.payload.len() as u64 + 10 * kept.stored.deliveries.len() as u64;
+            let bytes = kept.weight(endpoint);
             let fits = bytes <= room;
             room = room.saturating_sub(bytes);
             fits
@@ -167,7 +185,7 @@ impl Replayer {
     pub async fn redeliver(&self, endpoint: Ordinal, event: Seq) -> Result<bool, journal::Error> {
         self.journal.flush().await?;
         let journal = self.journal.clone();
-        let stored = blocking(move || journal.read(event)).await?;
+        let stored = self.disk.read(move || journal.read(event)).await??;
         // An event that was not for this endpoint has to say so from now on.
         if stored.is_some_and(|stored| stored.deliveries.contains(&endpoint)) {
             return Ok(self.redeliver_known(endpoint, vec![event]).await? > 0);
@@ -176,7 +194,7 @@ impl Replayer {
         let mut history = self.journal.history(wanted).await;
         loop {
             let found;
-            (history, found) = step(history).await?;
+            (history, found) = self.step(history).await?;
             match found {
                 None => return Ok(false),
                 Some(found) if found.is_empty() => {}
@@ -200,6 +218,28 @@ impl Replayer {
         Ok(self.tell_engine(endpoint, &events))
     }
 
+    /// Looks on.
+    async fn step(&self, mut history: History) -> Result<(History, Option<Vec<Kept>>), journal::Error> {
+        let step = move || {
+            let found = history.step()?;
+            Ok((history, found))
+        };
+        self.disk.read(step).await?
+    }
+
+    /// Those of the letters that are asked for. Events are read only for their type.
+    async fn wanted(&self, replay: &Replay, letters: Vec<DeadLetter>) -> Result<Vec<Seq>, journal::Error> {
+        let in_time = |letter: &DeadLetter| {
+            replay.since_ms.is_none_or(|since| since <= letter.accepted_ms)
+                && replay.until_ms.is_none_or(|until| letter.accepted_ms < until)
+        };
+        let in_time: Vec<Seq> = letters.into_iter().filter(in_time).map(|letter| letter.seq).collect();
+        let Some(event_type) = replay.event_type.clone() else { return Ok(in_time) };
+        let journal = self.journal.clone();
+        let is_wanted = move |seq: &Seq| is_of_type(&journal, *seq, &event_type);
+        self.disk.read(move || in_time.into_iter().filter(is_wanted).collect()).await
+    }
+
     fn tell_engine(&self, endpoint: Ordinal, events: &[journal::Redelivered]) -> u64 {
         let events: Vec<Seq> = events.iter().map(|again| again.seq).collect();
         let count = events.len() as u64;
@@ -214,37 +254,6 @@ fn tell(progress: &watch::Sender<Progress>, matched: u64, scheduled: u64) {
         progress.matched += matched;
         progress.scheduled += scheduled;
     });
-}
-
-/// Looks on, beside everything else.
-async fn step(mut history: History) -> Result<(History, Option<Vec<Kept>>), journal::Error> {
-    blocking(move || {
-        let found = history.step()?;
-        Ok((history, found))
-    })
-    .await
-}
-
-/// Waits for the disk without stopping everything else.
-async fn blocking<T: Send + 'static>(
-    read: impl FnOnce() -> Result<T, journal::Error> + Send + 'static,
-) -> Result<T, journal::Error> {
-    spawn_blocking(read).await.unwrap_or_else(|error| Err(journal::Error::Io(error.to_string())))
-}
-
-/// Those of the letters that are asked for. Events are read only for their type.
-async fn wanted(replay: &Replay, journal: &Journal, letters: Vec<DeadLetter>) -> Result<Vec<Seq>, String> {
-    let in_time = |letter: &DeadLetter| {
-        replay.since_ms.is_none_or(|since| since <= letter.accepted_ms)
-            && replay.until_ms.is_none_or(|until| letter.accepted_ms < until)
-    };
-    let in_time = letters.into_iter().filter(in_time).map(|letter| letter.seq);
-    let Some(event_type) = replay.event_type.clone() else { return Ok(in_time.collect()) };
-    let (in_time, journal): (Vec<Seq>, _) = (in_time.collect(), journal.clone());
-    // Reading waits for the disk, which must not stop everything else.
-    let read =
-        spawn_blocking(move || in_time.into_iter().filter(|seq| is_of_type(&journal, *seq, &event_type)).collect());
-    read.await.map_err(|error| error.to_string())
 }
 
 /// An event that cannot be read is of no type: it could not be sent either.

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use super::{clock::now_ms, views::endpoint_view};
 use crate::{
     config::Snapshot,
-    report::{Board, Intake, WebhookView, totals::Totals},
+    report::{Board, IntakeState, WebhookView, totals::Totals},
     schedule::Engine,
 };
 
@@ -42,11 +42,18 @@ pub struct Showing {
     /// UIDs of the endpoints that are on the board.
     shown: HashSet<Arc<str>>,
     /// Whether events are taken in.
-    intake: Intake,
+    intake: IntakeState,
     /// Why a newer configuration cannot be used.
     config_error: Option<String>,
-    /// The counts of endpoints that the journal knows and that are not on the board.
-    hidden: HashMap<Ordinal, Totals>,
+    /// Endpoints that the journal knows and that are not on the board.
+    hidden: HashMap<Ordinal, Hidden>,
+}
+
+/// What is known of an endpoint that is not on the board.
+#[derive(Clone, Copy, PartialEq)]
+struct Hidden {
+    counts: Totals,
+    oldest_pending_ms: Option<i64>,
 }
 
 impl Showing {
@@ -60,7 +67,7 @@ impl Showing {
             synced: true,
             at: None,
             shown: HashSet::new(),
-            intake: Intake::Accepting,
+            intake: IntakeState::Accepting,
             config_error: None,
             hidden: HashMap::new(),
         }
@@ -82,7 +89,7 @@ impl Showing {
         }
         self.shown = running;
         let hidden = self.journal.endpoints().into_iter().filter(|ordinal| !is_shown(snapshot, *ordinal));
-        self.hidden = hidden.filter_map(|ordinal| Some((ordinal, counts(&self.journal, ordinal)?))).collect();
+        self.hidden = hidden.filter_map(|ordinal| Some((ordinal, Hidden::of(&self.journal, ordinal)?))).collect();
         self.webhook(snapshot);
         self.all_changed(snapshot);
     }
@@ -94,7 +101,7 @@ impl Showing {
     }
 
     /// Events are taken in, or not.
-    pub fn intake(&mut self, snapshot: &Snapshot, intake: Intake) {
+    pub fn intake(&mut self, snapshot: &Snapshot, intake: IntakeState) {
         if std::mem::replace(&mut self.intake, intake) != intake {
             self.webhook(snapshot);
         }
@@ -107,13 +114,14 @@ impl Showing {
             config_error: self.config_error.clone(),
             intake: self.intake,
             others: self.others(),
+            others_oldest_pending_ms: self.hidden.values().filter_map(|hidden| hidden.oldest_pending_ms).min(),
         });
     }
 
     /// The counts of all that is not on the board.
     fn others(&self) -> Totals {
         let deleted = Totals::counts(&self.journal.stats_of_dropped(), 0);
-        self.hidden.values().fold(deleted, Totals::plus)
+        self.hidden.values().fold(deleted, |sum, hidden| sum.plus(&hidden.counts))
     }
 
     /// All views have changed.
@@ -170,8 +178,8 @@ impl Showing {
             self.next.remove(&ordinal);
             let lane = engine.view(ordinal, now_ms());
             let Some(entry) = snapshot.by_ordinal(ordinal).filter(|entry| !entry.parked) else {
-                if let Some(counts) = counts(&self.journal, ordinal) {
-                    others_changed |= self.hidden.insert(ordinal, counts) != Some(counts);
+                if let Some(hidden) = Hidden::of(&self.journal, ordinal) {
+                    others_changed |= self.hidden.insert(ordinal, hidden) != Some(hidden);
                 }
                 continue;
             };
@@ -189,7 +197,10 @@ fn is_shown(snapshot: &Snapshot, ordinal: Ordinal) -> bool {
     snapshot.by_ordinal(ordinal).is_some_and(|entry| !entry.parked)
 }
 
-/// `None` when the journal does not know the endpoint.
-fn counts(journal: &Journal, ordinal: Ordinal) -> Option<Totals> {
-    Some(Totals::counts(&journal.stats(ordinal)?, journal.pending(ordinal)))
+impl Hidden {
+    /// `None` when the journal does not know the endpoint.
+    fn of(journal: &Journal, ordinal: Ordinal) -> Option<Self> {
+        let counts = Totals::counts(&journal.stats(ordinal)?, journal.pending(ordinal));
+        Some(Self { counts, oldest_pending_ms: journal.oldest_pending_ms(ordinal) })
+    }
 }

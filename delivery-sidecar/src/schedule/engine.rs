@@ -89,7 +89,7 @@ impl Engine {
     }
 
     /// Takes over what a journal held when it was opened. `pending` must be in order of acceptance, and may come in parts.
-    pub fn recover(&mut self, endpoints: &[EndpointRecord], pending: &[Pending]) {
+    pub fn recover(&mut self, endpoints: &[EndpointRecord], pending: &[Pending], now_ms: i64) {
         for endpoint in endpoints {
             if let Some(scheduled) = self.lane_or_parked(endpoint.ordinal) {
                 let Memo { gone, exhausted, used, used_until_ms } = Memo::from_bytes(&endpoint.memo);
@@ -103,7 +103,9 @@ impl Engine {
         for delivery in pending {
             if let Some(scheduled) = self.lane_or_parked(delivery.endpoint) {
                 if delivery.redelivered {
-                    scheduled.lane.push_again(delivery.seq, delivery.attempts, delivery.due_ms);
+                    // When it was asked for is not known any more. Its age must not count from the beginning of time.
+                    let due_ms = if delivery.attempts == 0 { now_ms } else { delivery.due_ms };
+                    scheduled.lane.push_again(delivery.seq, delivery.attempts, due_ms);
                 } else if delivery.attempts == 0 {
                     scheduled.lane.push_fresh(delivery.seq, delivery.accepted_ms, delivery.group);
                 } else {

@@ -240,7 +240,7 @@ fn a_gone_endpoint_keeps_its_deliveries_over_a_restart_until_it_is_edited() {
     };
     let pending =
         [Pending { seq, endpoint: Ordinal(0), attempts: 1, accepted_ms: 0, due_ms: 1, group: 0, redelivered: false }];
-    restarted.engine.recover(&[record], &pending);
+    restarted.engine.recover(&[record], &pending, restarted.now_ms);
     restarted.configure(Settings { in_flight: 1, lanes: lanes(1, &settings()), ..Settings::default() });
     assert!(restarted.running.is_empty());
     assert!(restarted.engine.view(Ordinal(0), restarted.now_ms).unwrap().gone);
@@ -341,7 +341,7 @@ fn a_rate_limit_delays_and_outlives_an_orderly_restart() {
         group: 0,
         redelivered: false,
     };
-    restarted.engine.recover(&[record], &[pending]);
+    restarted.engine.recover(&[record], &[pending], restarted.now_ms);
     restarted.configure(Settings { in_flight: 10, lanes: limited, ..Settings::default() });
     assert!(restarted.running.is_empty());
     restarted.wake();
@@ -361,7 +361,11 @@ fn in_order_the_next_one_waits_for_success_or_dead_letter_even_over_a_restart() 
         group: 0,
         redelivered: false,
     };
-    driver.engine.recover(&[], &[pending(1, 2, driver.now_ms + 100), pending(2, 1, 5), pending(3, 0, 0)]);
+    driver.engine.recover(
+        &[],
+        &[pending(1, 2, driver.now_ms + 100), pending(2, 1, 5), pending(3, 0, 0)],
+        driver.now_ms,
+    );
     driver.next_seq = 4;
     driver.configure(Settings { in_flight: 10, lanes: ordered, ..Settings::default() });
     assert!(driver.running.is_empty(), "the first one is not due yet");
@@ -428,7 +432,7 @@ fn a_restart_probes_an_endpoint_that_failed_before_it() {
         group: 0,
         redelivered: false,
     };
-    driver.engine.recover(&[record], &[pending(1), pending(2)]);
+    driver.engine.recover(&[record], &[pending(1), pending(2)], driver.now_ms);
     driver.configure(Settings { in_flight: 10, lanes: lanes(1, &with_breaker()), ..Settings::default() });
     assert_eq!(driver.running.len(), 1);
     driver.finish(0, 1, succeeded());
@@ -729,6 +733,6 @@ fn what_is_asked_for_again_is_attempted_now_outside_of_the_ordering_and_as_often
         group: 7,
         redelivered: true,
     };
-    driver.engine.recover(&[], &[pending]);
+    driver.engine.recover(&[], &[pending], driver.now_ms);
     assert_eq!(driver.engine.view(Ordinal(0), driver.now_ms).unwrap().pending, 3);
 }

@@ -2,12 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use posthaste_journal::Ordinal;
+use posthaste_journal::{Options, Ordinal};
 use rand::rngs::SmallRng;
 
 use super::{
     configuration::{Compiled, Configuration, Number},
-    model::{ledger::Ledger, life::Life},
+    model::{
+        ledger::Ledger,
+        life::{Life, is_overflow},
+    },
     network::Behaviour,
     rules::{Checked, Rule},
     sabotage::Sabotage,
@@ -16,7 +19,7 @@ use super::{
 };
 use crate::{
     config::{Loaded, Snapshot},
-    schedule::Settings,
+    schedule::{Effect, Settings},
 };
 
 /// See the module.
@@ -41,6 +44,10 @@ pub struct Around {
     pub counted: bool,
     /// Effects and events so far, for defects that show now and then.
     pub count: u64,
+    /// Events were refused for want of space.
+    pub was_full: bool,
+    /// Replays so far.
+    pub replays: u64,
     /// Attempts so far.
     pub attempts: u64,
 }
@@ -55,6 +62,29 @@ impl Around {
     pub fn number(&self, ordinal: Ordinal) -> Checked<Number> {
         let number = self.ledger.ordinals.get(&ordinal).copied();
         number.ok_or_else(|| Rule::Matching.broken(format!("{ordinal:?} is no endpoint")))
+    }
+
+    /// The engine remembers something of an endpoint, and says next what that comes from: deliveries of it that get too
+    /// old.
+    pub fn foresee(&mut self, ordinal: Ordinal, next: &[Effect]) -> Checked {
+        let number = self.number(ordinal)?;
+        let records = next.iter().map_while(|effect| match effect {
+            Effect::Record(outcome) if outcome.endpoint == ordinal && !is_overflow(outcome) => Some(outcome.seq),
+            _ => None,
+        });
+        if records.into_iter().any(|seq| !self.life.has_just_ended((seq, number))) {
+            self.life.got_too_old(number);
+        }
+        Ok(())
+    }
+
+    /// How a journal is opened.
+    pub fn options(&self) -> Options {
+        let mut options = self.scene.options.clone();
+        if let Some(sabotage) = self.sabotage {
+            sabotage.space(&mut options.space);
+        }
+        options
     }
 
     /// A configuration as the process is to read it.

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use posthaste_delivery_config::{
-    CircuitBreaker, DeliveryOrdering, DeliveryPolicy, DeliveryRate, Endpoint, Limits, Redacted, Tombstone,
+    CircuitBreaker, DeliveryOrdering, DeliveryPolicy, DeliveryRate, Endpoint, Limits, OnExhausted, Redacted, Tombstone,
     WebhookConfig,
 };
 use rand::{RngExt, rngs::SmallRng};
@@ -130,6 +130,9 @@ impl Configuration {
         for Wanted { endpoint, presence } in self.endpoints.values_mut() {
             endpoint.generation += 1;
             endpoint.suspend = false;
+            if endpoint.delivery.on_exhausted == OnExhausted::Disable {
+                endpoint.delivery.on_exhausted = OnExhausted::MarkFailing;
+            }
             if *presence == Presence::Parked {
                 *presence = Presence::Present;
             }
@@ -198,6 +201,12 @@ fn draw_policy(policy: &mut DeliveryPolicy, random: &mut SmallRng) {
     policy.timeout_ms = [1_000, 3_000, 15_000][random.random_range(0..3_usize)];
     policy.retry.schedule_ms = schedules[random.random_range(0..5_usize)].to_vec();
     policy.retry.jitter_percent = [0, 10, 100][random.random_range(0..3_usize)];
+    policy.retry.max_age_ms = [3_000, 25_000, 360_000_000, 360_000_000][random.random_range(0..4_usize)];
+    policy.on_exhausted = match random.random_range(0..4) {
+        0 => OnExhausted::MarkFailing,
+        1 => OnExhausted::Disable,
+        _ => OnExhausted::Continue,
+    };
     policy.retry_after_max_ms = [0, 1_500, 86_400_000][random.random_range(0..3_usize)];
     policy.concurrency = [1, 2, 4, 8][random.random_range(0..4_usize)];
     policy.ordering = match random.random_range(0..4) {

@@ -29,6 +29,15 @@ pub enum Rule {
     Concurrency,
     /// `limits.inFlight`, and the share of it for those of which it is not known that they answer.
     InFlight,
+    /// Nothing is given up for its age before `retry.maxAge`, and nothing waits for longer or is attempted after it.
+    Age,
+    /// Nothing is refused, given up or removed for want of space without need, or while there is something that has to
+    /// give way first; what is too much goes, the oldest first; and files are no larger than `journal.maxBytes`.
+    Space,
+    /// What is sent again was asked for, and all that was asked for and is kept is sent again.
+    Replay,
+    /// What becomes of an endpoint, `onExhausted` and 410, is remembered over restarts.
+    Memory,
     /// Deliveries of a group follow each other in order of acceptance.
     Ordering,
     /// What came of an attempt is recorded as the rules say.

@@ -12,6 +12,7 @@ use rand::{RngExt, SeedableRng, rngs::SmallRng};
 use super::{
     START_MS,
     configuration::{Configuration, Number},
+    model::ledger::replays::{Asked, Which},
     network::Behaviour,
 };
 use crate::event::Event;
@@ -41,6 +42,8 @@ pub enum Action {
     Flush,
     /// The journal is tidied.
     Tidy,
+    /// Somebody asks for events to be sent again.
+    Replay(Asked),
 }
 
 /// See the module.
@@ -77,13 +80,14 @@ impl Scene {
         let long_ms = [2_000, 20_000, 200_000][random.random_range(0..3_usize)];
         let at = |random: &mut SmallRng| START_MS + random.random_range(0..long_ms);
         let mut events: Vec<Event> = Vec::new();
+        let large = random.random_bool(0.2);
         let mut script: Vec<(i64, Action)> = Vec::new();
         for _ in 0..random.random_range(3..20) {
             let together = if random.random_bool(0.2) { 4 } else { 1 };
             let mut batch = Vec::new();
             for _ in 0..together {
                 batch.push(events.len());
-                let event = draw_event(random, &events);
+                let event = draw_event(random, &events, large);
                 events.push(event);
             }
             script.push((at(random), Action::Post(batch)));
@@ -103,10 +107,16 @@ impl Scene {
         for _ in 0..random.random_range(0..5) {
             script.push((at(random), draw_trouble(random)));
         }
-        for _ in 0..random.random_range(0..3) {
-            let action = if random.random_bool(0.8) { Action::Flush } else { Action::Tidy };
+        for _ in 0..random.random_range(0..4) {
+            let action = if random.random_bool(0.5) { Action::Flush } else { Action::Tidy };
             script.push((at(random), action));
         }
+        for _ in 0..random.random_range(0..4) {
+            let number = random.random_range(0..configuration.endpoints.len());
+            script.push((at(random), Action::Replay(draw_replay(random, number, events.len(), long_ms))));
+        }
+        // It is posted when everything has ended.
+        events.push(Event { id: "last".to_owned(), ..draw_event(random, &[], false) });
         // Stable: edits keep their order.
         script.sort_by_key(|(at_ms, _)| *at_ms);
         configuration.release();
@@ -114,13 +124,7 @@ impl Scene {
             disk_seed: random.random(),
             options: Options {
                 directory: PathBuf::from("/data/journal"),
-                space: Space {
-                    max_bytes: if random.random_bool(0.2) { 100 << 10 } else { 1 << 20 },
-                    max_bytes_per_endpoint: u64::MAX,
-                    dead_letter_retention_ms: i64::MAX,
-                    dead_letter_max_bytes: u64::MAX,
-                    history_retention_ms: 60_000,
-                },
+                space: draw_space(random),
                 segment_bytes: 4 << 10,
                 max_idempotency_keys: 1_000,
                 outcome_delay: Duration::from_millis(10),
@@ -137,7 +141,29 @@ impl Scene {
     }
 }
 
-fn draw_event(random: &mut SmallRng, before: &[Event]) -> Event {
+fn draw_space(random: &mut SmallRng) -> Space {
+    Space {
+        max_bytes: [64 << 10, 100 << 10, 1 << 20, 1 << 20, 1 << 20][random.random_range(0..5_usize)],
+        max_bytes_per_endpoint: [1_500, 8_000, u64::MAX, u64::MAX][random.random_range(0..4_usize)],
+        dead_letter_retention_ms: [2_000, 20_000, i64::MAX, i64::MAX][random.random_range(0..4_usize)],
+        dead_letter_max_bytes: [600, 4_000, u64::MAX, u64::MAX][random.random_range(0..4_usize)],
+        history_retention_ms: [0, 60_000, 3_600_000][random.random_range(0..3_usize)],
+    }
+}
+
+fn draw_replay(random: &mut SmallRng, number: Number, posts: usize, long_ms: i64) -> Asked {
+    let one = Which::One(random.random_range(1..posts.max(2) as u64 + 1));
+    let which = [Which::Failed, Which::All, Which::Missing, one][random.random_range(0..4_usize)];
+    let mut at_ms = || random.random_bool(0.2).then(|| START_MS + random.random_range(0..long_ms));
+    let (since_ms, until_ms) = (at_ms(), at_ms());
+    let event_type = random.random_bool(0.2).then(|| "order.paid".to_owned());
+    match which {
+        Which::One(_) => Asked { number, which, since_ms: None, until_ms: None, event_type: None },
+        _ => Asked { number, which, since_ms, until_ms, event_type },
+    }
+}
+
+fn draw_event(random: &mut SmallRng, before: &[Event], large: bool) -> Event {
     if random.random_bool(0.08) && !before.is_empty() {
         let mut again = before[random.random_range(0..before.len())].clone();
         if random.random_bool(0.2) {
@@ -146,7 +172,11 @@ fn draw_event(random: &mut SmallRng, before: &[Event]) -> Event {
         return again;
     }
     let types = ["order.created", "order.paid", "invoice.paid", "user.created"];
-    let length = if random.random_bool(0.1) { random.random_range(0..6_000) } else { random.random_range(0..300) };
+    let length = if random.random_bool(if large { 0.8 } else { 0.1 }) {
+        random.random_range(0..6_000)
+    } else {
+        random.random_range(0..300)
+    };
     Event {
         id: format!("event-{}", before.len()),
         event_type: types[random.random_range(0..4_usize)].to_owned(),

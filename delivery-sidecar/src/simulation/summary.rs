@@ -15,6 +15,12 @@ pub struct Summary {
     pub dead_lettered: u64,
     /// Deliveries whose endpoint was deleted.
     pub dropped: u64,
+    /// Deliveries that were given up for their age, or because their endpoint had too much pending.
+    pub withheld: u64,
+    /// Dead letters that were removed.
+    pub removed: u64,
+    /// Deliveries that were made pending again.
+    pub again: u64,
     /// Posts that were refused because the journal was full or its disk failed.
     pub refused: u64,
     /// Posts that were recognised as repetitions or conflicts.
@@ -25,12 +31,27 @@ pub struct Summary {
 
 impl AddAssign for Summary {
     fn add_assign(&mut self, other: Self) {
-        let Self { attempts, restarts, delivered, dead_lettered, dropped, refused, repeated, survived } = other;
+        let Self {
+            attempts,
+            restarts,
+            delivered,
+            dead_lettered,
+            dropped,
+            withheld,
+            removed,
+            again,
+            refused,
+            repeated,
+            survived,
+        } = other;
         self.attempts += attempts;
         self.restarts += restarts;
         self.delivered += delivered;
         self.dead_lettered += dead_lettered;
         self.dropped += dropped;
+        self.withheld += withheld;
+        self.removed += removed;
+        self.again += again;
         self.refused += refused;
         self.repeated += repeated;
         self.survived += survived;

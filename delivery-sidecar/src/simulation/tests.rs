@@ -67,8 +67,21 @@ fn every_seed_keeps_every_rule() {
     println!("{count} seeds: {sum:?}");
     if count >= SEEDS {
         // Rules about what never happens are kept easily.
-        let Summary { attempts, restarts, delivered, dead_lettered, dropped, refused, repeated, survived } = sum;
-        for happened in [attempts, restarts, delivered, dead_lettered, dropped, refused, repeated, survived] {
+        let Summary {
+            attempts,
+            restarts,
+            delivered,
+            dead_lettered,
+            dropped,
+            withheld,
+            removed,
+            again,
+            refused,
+            repeated,
+            survived,
+        } = sum;
+        let seldom = [dropped, withheld, removed, again, refused, repeated, survived];
+        for happened in [attempts, restarts, delivered, dead_lettered].into_iter().chain(seldom) {
             assert!(happened >= 50, "{sum:?}");
         }
     }
@@ -132,4 +145,25 @@ defects! {
     a_wake_up_that_is_lost_is_noticed: WakeUpLost, Progress;
     an_event_that_is_lost_is_noticed: EventLost, Progress;
     an_ignored_deletion_is_seen_in_what_is_counted: DeletionIgnored, Counts;
+    an_ignored_max_age_is_noticed: MaxAgeIgnored, Age;
+    a_max_age_that_comes_too_early_is_noticed: MaxAgeHalved, Age;
+    an_ignored_on_exhausted_is_noticed: OnExhaustedIgnored, Memory;
+    an_endpoint_that_is_marked_instead_of_disabled_is_noticed: DisableMarks, Withheld;
+    an_endpoint_that_is_marked_instead_of_disabled_is_seen_in_what_is_shown: DisableMarks, Counts;
+    memos_that_recovery_forgets_are_noticed: RecoveredMemosForgotten, Withheld;
+    a_memo_that_is_not_the_latest_is_noticed: FirstMemoWritten, Memory;
+    an_ignored_size_of_the_journal_is_noticed: MaxBytesIgnored, Space;
+    space_that_the_journal_does_not_use_is_noticed: SpaceWithheld, Space;
+    a_journal_that_stays_full_is_noticed: FullForGood, Space;
+    an_ignored_share_of_an_endpoint_is_noticed: OverflowIgnored, Space;
+    an_overflow_that_comes_too_early_is_noticed: OverflowTooEarly, Space;
+    an_overflow_of_others_than_the_oldest_is_noticed: OldestKept, Space;
+    an_ignored_size_of_dead_letters_is_noticed: DeadLettersNotCounted, Space;
+    an_ignored_age_of_dead_letters_is_noticed: DeadLettersKept, Space;
+    dead_letters_that_are_removed_without_need_are_noticed: DeadLettersCrowdedOut, Space;
+    dead_letters_that_are_removed_too_early_are_noticed: DeadLettersForgotten, Space;
+    a_redelivery_that_is_lost_is_noticed: RedeliveryLost, Progress;
+    a_replay_of_what_was_not_asked_for_is_noticed: ReplayOfAll, Replay;
+    a_replay_that_leaves_something_out_is_noticed: ReplayCut, Replay;
+    a_redelivery_that_waits_for_others_is_noticed: RecoveredRedeliveryInOrder, Progress;
 }

@@ -30,6 +30,10 @@ use super::{
 const PEACE_MS: i64 = 6 * 3_600_000;
 /// What happens so often at one time never ends.
 const MOST_TURNS_AT_ONCE: u32 = 2_000;
+/// The journal tries with so much whether a disk that failed can be written again.
+const PROBE_BYTES: u64 = 64 << 10;
+/// So often the last event is posted until it is kept: it finds space when the files have been cleaned.
+const MOST_LAST_POSTS: u32 = 60;
 
 /// See the module.
 pub struct World {
@@ -44,6 +48,8 @@ pub struct World {
     in_order: bool,
     peace: bool,
     restarts: u64,
+    /// How often the last event was posted, which comes when everything has ended.
+    last_posts: u32,
 }
 
 /// As a recovery would that takes what was synced for torn.
@@ -62,12 +68,14 @@ impl World {
             now_ms: START_MS,
             random: SmallRng::seed_from_u64(!seed),
             behaviours: BTreeMap::new(),
-            ledger: Ledger::new(scene.events.clone()),
+            ledger: Ledger::new(scene.events.clone(), scene.options.space),
             life: Life::default(),
             trace,
             sabotage,
             counted: true,
             count: 0,
+            was_full: false,
+            replays: 0,
             attempts: 0,
             scene,
         };
@@ -81,6 +89,7 @@ impl World {
             in_order: true,
             peace: false,
             restarts: 0,
+            last_posts: 0,
             around,
         }
     }
@@ -97,7 +106,11 @@ impl World {
         loop {
             self.turn()?;
             if self.peace && self.is_done() {
-                return self.end();
+                let last = self.around.scene.events.len() - 1;
+                if self.around.ledger.is_acknowledged(last) {
+                    return self.end();
+                }
+                self.post_last(last)?;
             }
             let next_ms = self.next_ms();
             turns_at_once = if next_ms > self.around.now_ms { 0 } else { turns_at_once + 1 };
@@ -113,6 +126,15 @@ impl World {
         self.around.trace
     }
 
+    /// What was full has space when everything has ended.
+    fn post_last(&mut self, last: usize) -> Checked {
+        Rule::Space
+            .holds(self.last_posts < MOST_LAST_POSTS, || "an event is refused and nothing is pending".to_owned())?;
+        self.last_posts += 1;
+        self.script.push_back((self.around.now_ms + 1_000, Action::Post(vec![last])));
+        Ok(())
+    }
+
     fn turn(&mut self) -> Checked {
         let now_ms = self.around.now_ms;
         while let Some((_, action)) = self.script.pop_front_if(|(at_ms, _)| *at_ms <= now_ms) {
@@ -126,6 +148,10 @@ impl World {
             self.start()?;
         }
         let Some(process) = &mut self.process else { return Ok(()) };
+        // A disk that failed is tried with a file that is longer for a while.
+        let probe = if self.around.ledger.troubled { PROBE_BYTES } else { 0 };
+        let (used, most) = (self.disk.used(), self.around.scene.options.space.max_bytes + probe);
+        Rule::Space.holds(used <= most, || format!("the files have {used} bytes, and may have {most}"))?;
         let disk = &self.disk;
         let end = process.turn(&mut self.around, || disk.is_down())?;
         self.bury();
@@ -145,7 +171,14 @@ impl World {
             action => self.around.line(format_args!("{action:?}")),
         }
         let Self { around, process, disk, .. } = self;
+        around.ledger.troubled |=
+            matches!(action, Action::Fail(_) | Action::FailRandomly(Some(_)) | Action::Room(Some(_)));
         match action {
+            Action::Replay(asked) => {
+                if let Some(process) = process {
+                    process.replay(around, asked);
+                }
+            }
             Action::Behave(number, behaviour) => drop(around.behaviours.insert(number, behaviour)),
             Action::Fail(fault) => disk.fail_next(fault),
             Action::FailRandomly(one_in) => disk.fail_randomly(one_in),

@@ -21,6 +21,13 @@ pub(crate) fn put(out: &mut Vec<u8>, seq: Seq, deliveries: &[Ordinal], payload: 
     out.len() - start
 }
 
+/// The length that a blob would have.
+pub(crate) fn length(deliveries: &[Ordinal], payload: &[u8]) -> usize {
+    let mut ordinals = Vec::new();
+    put_ordinals(&mut ordinals, deliveries);
+    CHECKSUM + ordinals.len() + payload.len()
+}
+
 fn checksum(seq: Seq, content: &[u8]) -> u32 {
     crc32c::crc32c_append(crc32c::crc32c(&seq.to_le_bytes()), content)
 }
@@ -61,6 +68,7 @@ mod tests {
         let length = put(&mut out, 7, &deliveries, b"content");
         let blob = Bytes::from(out).slice(1..);
         assert_eq!(blob.len(), length);
+        assert_eq!(super::length(&deliveries, b"content"), length);
         assert_eq!(open(7, &blob), Ok((deliveries, Bytes::from_static(b"content"))));
         assert!(open(8, &blob).is_err());
         for at in 0..blob.len() {

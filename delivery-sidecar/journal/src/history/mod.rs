@@ -17,7 +17,7 @@ use crate::format::blob;
 use crate::format::bytes::Malformed;
 use crate::format::record::Record;
 use crate::log::{Group, ReadError, SegmentReader};
-use crate::state::{Segment, State};
+use crate::state::{Segment, State, event};
 use crate::store::look;
 use crate::{Error, Ordinal, Seq, Stored};
 use seq_set::{Copies, SeqSet};
@@ -53,6 +53,18 @@ pub struct Kept {
     pub group: u16,
     /// What there is of it. Its `deliveries` are all that it was ever for.
     pub stored: Stored,
+}
+
+impl Kept {
+    /// Bytes that it counts for an endpoint that waits for it: once it is pending for this one, too.
+    pub fn weight(&self, endpoint: Ordinal) -> u64 {
+        let Stored { deliveries, payload, .. } = &self.stored;
+        let mut all = deliveries.clone();
+        if let Err(at) = all.binary_search(&endpoint) {
+            all.insert(at, endpoint);
+        }
+        event::weight(blob::length(&all, payload) as u64)
+    }
 }
 
 /// A way through the files. While there is one, others wait: what one makes pending again, another must see.

@@ -36,6 +36,11 @@ const RECORD_BYTES: u64 = 21;
 /// What a delivery that waits costs besides its event's content, so that events without content count too.
 const WAITING_BYTES: u64 = 32;
 
+/// Bytes that an event with a blob of this length counts for each endpoint that waits for it.
+pub(crate) fn weight(blob: u64) -> u64 {
+    WAITING_BYTES + blob
+}
+
 fn delivery_bytes(delivery: Delivery) -> u64 {
     if delivery.is_fresh() { 3 } else { 11 }
 }
@@ -48,7 +53,7 @@ impl Event<'_> {
 
     /// Bytes that it counts for each endpoint that waits for it.
     pub(crate) fn weight(&self) -> u64 {
-        WAITING_BYTES + u64::from(self.length)
+        weight(self.length.into())
     }
 
     /// How many bytes more (or fewer) are needed when a delivery changes.

@@ -6,7 +6,7 @@
 mod apply;
 mod dead_letters;
 mod endpoints;
-mod event;
+pub(crate) mod event;
 mod events;
 mod history;
 mod keys;

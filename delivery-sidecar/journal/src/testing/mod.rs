@@ -11,11 +11,13 @@
 mod fake_disk;
 mod handles;
 mod inode;
+mod options;
 mod random;
 mod repair;
 mod state;
 mod stepped;
 
 pub use fake_disk::{Crash, FakeDisk, Fault, SyncGate};
+pub use options::{DIRECTORY, NOW, options};
 pub use repair::repair_checksums;
 pub use stepped::{OnCommit, SteppedWriter, open_stepped};

@@ -2,37 +2,17 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 
 use crate::batch::Batch;
 use crate::store::{Applied, Store};
 use crate::testing::FakeDisk;
+pub(crate) use crate::testing::{DIRECTORY, NOW, options};
 use crate::{
     Accepted, Committed, Cut, EndpointRecord, Error, Failure, IdempotencyKey, Journal, NewEvent, Options, Ordinal,
     Outcome, OutcomeKind, Pending, Seq, Space,
 };
-
-pub(crate) const DIRECTORY: &str = "/journal";
-/// When tests begin.
-pub(crate) const NOW: i64 = 1_800_000_000_000;
-
-pub(crate) fn options() -> Options {
-    Options {
-        directory: PathBuf::from(DIRECTORY),
-        space: Space {
-            max_bytes: 1 << 20,
-            max_bytes_per_endpoint: 1 << 20,
-            dead_letter_retention_ms: 60_000,
-            dead_letter_max_bytes: 512 << 10,
-            history_retention_ms: 0,
-        },
-        segment_bytes: 4 << 10,
-        max_idempotency_keys: 1000,
-        outcome_delay: Duration::from_hours(1),
-    }
-}
 
 /// Options with another share of the disk.
 pub(crate) fn with_space(change: impl Fn(&mut Space)) -> Options {

@@ -204,9 +204,10 @@ impl Planner {
         self.webhook.as_ref().map_or(self.totals, |view| self.totals.plus(&view.others))
     }
 
-    /// When the oldest unfinished delivery of all was accepted.
+    /// When the oldest unfinished delivery of all was accepted, those of endpoints without a view included.
     pub fn oldest_pending_ms(&self) -> Option<i64> {
-        self.entries.values().filter_map(|entry| entry.oldest_pending_ms).min()
+        let others = self.webhook.as_ref().and_then(|view| view.others_oldest_pending_ms);
+        self.entries.values().filter_map(|entry| entry.oldest_pending_ms).chain(others).min()
     }
 
     /// UIDs of the endpoints to list in the Webhook: those that fail first, then those used last; at most

@@ -142,9 +142,11 @@ fn what_became_too_old_while_no_process_ran_is_not_attempted() {
     let mut driver = Driver::new();
     driver.next_seq = 4;
     let now = driver.now_ms;
-    driver
-        .engine
-        .recover(&[], &[pending(1, 0, now - AGE_MS - 1_000), pending(2, 3, now - AGE_MS), pending(3, 0, now - 5_000)]);
+    driver.engine.recover(
+        &[],
+        &[pending(1, 0, now - AGE_MS - 1_000), pending(2, 3, now - AGE_MS), pending(3, 0, now - 5_000)],
+        driver.now_ms,
+    );
     assert_eq!(driver.engine.wake_at_ms(), None, "not before there is a configuration");
     driver.configure(configured(aging()));
     assert_eq!(given_up(&driver), [(1, 0), (2, 3)]);
@@ -166,11 +168,34 @@ fn the_age_of_an_endpoint_that_was_not_seen_yet_is_the_default() {
         group: 0,
         redelivered: false,
     };
-    driver.engine.recover(&[], &[pending(1, now - 5 * day), pending(2, now - 4 * day)]);
+    driver.engine.recover(&[], &[pending(1, now - 5 * day), pending(2, now - 4 * day)], driver.now_ms);
     driver.configure(Settings { in_flight: 10, ..Settings::default() });
     assert_eq!(given_up(&driver), [(1, 0)]);
     driver.configure(configured(aging()));
     assert_eq!(given_up(&driver), [(1, 0), (2, 0)]);
+}
+
+#[test]
+fn what_was_asked_for_again_and_not_attempted_is_young_after_a_restart() {
+    let mut driver = Driver::new();
+    driver.now_ms *= 1_000;
+    let again = Pending {
+        seq: 1,
+        endpoint: Ordinal(0),
+        attempts: 0,
+        accepted_ms: 5_000,
+        due_ms: 0,
+        group: 0,
+        redelivered: true,
+    };
+    driver.engine.recover(&[], &[again], driver.now_ms);
+    driver.configure(configured(aging()));
+    assert_eq!((given_up(&driver).len(), driver.started.len()), (0, 1));
+    let begin = driver.now_ms;
+    let mut driver = Driver { now_ms: begin, ..Driver::new() };
+    driver.engine.recover(&[], &[again], begin);
+    driver.configure(configured(LaneSettings { suspend: true, ..aging() }));
+    assert_eq!(driver.engine.wake_at_ms(), Some(begin + AGE_MS));
 }
 
 #[test]

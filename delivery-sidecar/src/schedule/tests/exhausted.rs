@@ -23,7 +23,11 @@ fn restart(driver: &Driver, pending: &[Pending], with: Settings) -> Driver {
     let memo = driver.memos.get(&Ordinal(0)).cloned().unwrap_or_default();
     let stats = EndpointStats { consecutive_failures: 1, ..EndpointStats::default() };
     let mut restarted = Driver::new();
-    restarted.engine.recover(&[EndpointRecord { ordinal: Ordinal(0), uid: "a".to_owned(), stats, memo }], pending);
+    restarted.engine.recover(
+        &[EndpointRecord { ordinal: Ordinal(0), uid: "a".to_owned(), stats, memo }],
+        pending,
+        restarted.now_ms,
+    );
     restarted.next_seq = driver.next_seq;
     restarted.configure(with);
     restarted

@@ -5,7 +5,13 @@ use std::time::Duration;
 use posthaste_delivery_config::Endpoint;
 use posthaste_journal::Seq;
 
-use super::{circuit::Circuit, rate::Rate, state::Counts};
+use super::{
+    circuit::Circuit,
+    exhausted::Exhausted,
+    memory::{Memory, Memos},
+    rate::Rate,
+    state::Counts,
+};
 use crate::{
     send::{FailureClass, Verdict},
     simulation::configuration::Presence,
@@ -16,6 +22,8 @@ const SLOW_MS: i64 = 1_000;
 /// Pauses of an overloaded endpoint.
 const FIRST_PAUSE_MS: i64 = 1_000;
 const LONGEST_PAUSE_MS: i64 = 60_000;
+/// `retry.maxAge` where it is not set.
+const DEFAULT_MAX_AGE_MS: i64 = 100 * 3_600_000;
 
 /// The endpoint that an answer was about: after an edit it is another.
 pub type Identity = (i64, String);
@@ -47,12 +55,10 @@ pub struct Lane {
     pub known: Known,
     /// It answered 410.
     pub gone: Option<Identity>,
-    /// What the journal remembers of that.
-    pub gone_kept: Option<Identity>,
-    /// Whether it does is not known, because writing it failed.
-    pub gone_unsure: bool,
-    /// The engine may think that it is gone.
-    pub may_be_gone: bool,
+    /// A delivery to it was given up.
+    pub exhausted: Option<Exhausted>,
+    /// What of that is in the journal.
+    pub memos: Memos,
     /// Its circuit.
     pub circuit: Circuit,
     /// Its rate limit.
@@ -126,16 +132,36 @@ impl Lane {
             (!self.runs(), "parked"),
             (suspended, "suspended"),
             (self.gone.is_some(), "gone"),
+            (matches!(self.exhausted, Some(Exhausted::Stopped(_))), "stopped"),
         ]
         .into_iter()
         .find_map(|(holds, why)| holds.then_some(why))
     }
 
-    /// A process has begun.
+    /// What has to be remembered of it.
+    pub fn memory(&self, is_last: bool) -> Memory {
+        Memory { gone: self.gone.clone(), exhausted: self.exhausted.clone(), is_last }
+    }
+
+    /// Age at which a delivery is given up. Of one that has not been in a configuration since the process began, nothing is
+    /// known.
+    pub fn max_age_ms(&self) -> i64 {
+        let known = self.endpoint.as_ref().map(|endpoint| endpoint.delivery.retry.max_age_ms.cast_signed());
+        known.unwrap_or(DEFAULT_MAX_AGE_MS)
+    }
+
+    /// A delivery to this endpoint was given up because its receiver does not take it.
+    pub fn exhaust(&mut self) {
+        if let (Some(of), Some(endpoint)) = (self.identity(), &self.endpoint) {
+            self.exhausted = Exhausted::by(endpoint.delivery.on_exhausted, of);
+        }
+    }
+
+    /// A process has begun, with what was remembered.
     pub fn restarted(
         &mut self,
         now_ms: i64,
-        in_order: bool,
+        memory: Memory,
         counts: &Counts,
         known: impl Fn(&super::rate::Start) -> bool,
     ) {
@@ -149,9 +175,8 @@ impl Lane {
             Counts { last_success_ms: Some(_), .. } => Known::Good,
             _ => Known::Untested,
         };
-        self.may_be_gone = self.gone_unsure;
-        self.gone = self.gone_kept.clone().filter(|_| !self.gone_unsure);
-        self.rate.restarted(now_ms, in_order, known);
+        (self.gone, self.exhausted) = (memory.gone, memory.exhausted);
+        self.rate.restarted(now_ms, memory.is_last, known);
     }
 
     /// It is in the configuration that is in force.
@@ -165,7 +190,9 @@ impl Lane {
         if self.gone.is_some() && (toggled || self.gone != now) {
             self.gone = None;
         }
-        self.may_be_gone &= before.is_none() || before == now && !toggled;
+        let policy = endpoint.delivery.on_exhausted;
+        self.exhausted =
+            self.exhausted.take().and_then(|exhausted| exhausted.configured(policy, now.as_ref(), toggled));
         if before.is_some() && before != now {
             (self.pause_until_ms, self.pauses) = (0, 0);
             self.circuit = Circuit::default();
@@ -209,7 +236,10 @@ impl Lane {
             }
         }
         match verdict {
-            Verdict::Succeeded { .. } => self.pauses = 0,
+            Verdict::Succeeded { .. } => {
+                self.pauses = 0;
+                self.exhausted.take_if(|exhausted| *exhausted == Exhausted::Marked);
+            }
             // What was asked before an edit does not count after it.
             Verdict::Failed { class: FailureClass::Throttle, retry_after, .. } if is_current => {
                 let mut pause_ms = self.heard_ms(*retry_after);

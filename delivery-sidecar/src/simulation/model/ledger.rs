@@ -3,16 +3,24 @@
 //! Outcomes are not synced at once: `base` is what a crash must leave at least, and `unsynced` what may be there besides, as
 //! far as it goes: what comes back after a crash is `base` and a beginning of `unsynced`.
 
+mod matching;
+pub mod replays;
+mod space;
+
 use std::collections::{BTreeMap, BTreeSet};
 
-use posthaste_journal::{Committed, EndpointRecord, Journal, Ordinal, Outcome, Pending, Seq};
+use posthaste_journal::{
+    Committed, EndpointRecord, Journal, Ordinal, Outcome, OutcomeKind, Pending, Seq, Space,
+};
+
+use replays::{Asked, Running};
 
 use super::state::{Seen, Standing, State};
 use crate::{
     event::Event,
     ingest::{AcceptError, Kept},
     simulation::{
-        configuration::{Configuration, Number, Presence, number, wants},
+        configuration::{Number, number},
         rules::{Checked, Rule},
         summary::Summary,
     },
@@ -28,6 +36,8 @@ pub struct Ledger {
     /// Posts without an answer.
     waiting: BTreeSet<usize>,
     ids: BTreeMap<String, Id>,
+    /// The ids of events that are kept, by number.
+    by_seq: BTreeMap<Seq, String>,
     /// What must be in the journal.
     pub base: State,
     unsynced: Vec<(i64, Number, Outcome)>,
@@ -39,6 +49,16 @@ pub struct Ledger {
     rules: BTreeMap<Number, posthaste_delivery_config::Endpoint>,
     last_seq: Seq,
     counted: Summary,
+    /// What the journal may use.
+    space: Space,
+    /// The disk has failed, or had less room than it should.
+    pub troubled: bool,
+    /// Events that were kept for dead letters alone when they were last looked at, and since.
+    dead_letters: BTreeSet<Seq>,
+    /// Replays that go on.
+    replays: BTreeMap<u64, Running>,
+    /// Those that went on when the last process died.
+    cut_off: Vec<(Asked, Vec<posthaste_delivery_config::Endpoint>)>,
 }
 
 /// An event's id.
@@ -52,18 +72,19 @@ struct Id {
 }
 
 struct KeptEvent {
-    seq: Seq,
     event: Event,
+    accepted_ms: i64,
 }
 
 impl Ledger {
     /// Nothing is posted yet.
-    pub fn new(events: Vec<Event>) -> Self {
+    pub fn new(events: Vec<Event>, space: Space) -> Self {
         Self {
             possible: vec![Vec::new(); events.len()],
             events,
             waiting: BTreeSet::new(),
             ids: BTreeMap::new(),
+            by_seq: BTreeMap::new(),
             base: State::default(),
             unsynced: Vec::new(),
             deleting: BTreeSet::new(),
@@ -71,30 +92,12 @@ impl Ledger {
             rules: BTreeMap::new(),
             last_seq: 0,
             counted: Summary::default(),
+            space,
+            troubled: false,
+            dead_letters: BTreeSet::new(),
+            replays: BTreeMap::new(),
+            cut_off: Vec::new(),
         }
-    }
-
-    /// New events are matched by another configuration. A parked endpoint keeps the rules that it had in this process.
-    pub fn matched_by(&mut self, configuration: &Configuration, first_of_process: bool) {
-        if first_of_process {
-            self.rules.clear();
-        }
-        for (number, wanted) in &configuration.endpoints {
-            match wanted.presence {
-                Presence::Present => drop(self.rules.insert(*number, wanted.endpoint.clone())),
-                Presence::Deleted => drop(self.rules.remove(number)),
-                Presence::Parked => {}
-            }
-        }
-        for post in self.waiting.clone() {
-            let matched = self.matched(post);
-            self.possible[post].push(matched);
-        }
-    }
-
-    fn matched(&self, post: usize) -> BTreeSet<Number> {
-        let wanted = self.rules.iter().filter(|(_, endpoint)| wants(endpoint, &self.events[post]));
-        wanted.map(|(number, _)| *number).collect()
     }
 
     /// A producer has posted.
@@ -112,7 +115,7 @@ impl Ledger {
         let event =
             Event::decode(committed.payload.clone()).map_err(|error| Rule::Content.broken(error.to_string()))?;
         let endpoints = self.endpoints(&committed.deliveries)?;
-        self.keep(committed.seq, event, &endpoints)
+        self.keep(committed.seq, event, committed.accepted_ms, &endpoints)
     }
 
     fn endpoints(&self, ordinals: &[Ordinal]) -> Checked<BTreeSet<Number>> {
@@ -123,7 +126,7 @@ impl Ledger {
     }
 
     /// Takes an event that is in the journal.
-    fn keep(&mut self, seq: Seq, event: Event, endpoints: &BTreeSet<Number>) -> Checked {
+    fn keep(&mut self, seq: Seq, event: Event, accepted_ms: i64, endpoints: &BTreeSet<Number>) -> Checked {
         let posts = (0..self.events.len()).filter(|post| self.events[*post] == event);
         let possible: Vec<&BTreeSet<Number>> = posts.flat_map(|post| &self.possible[post]).collect();
         Rule::Content.holds(!possible.is_empty(), || format!("event {seq} was not posted"))?;
@@ -136,14 +139,19 @@ impl Ledger {
         })?;
         let id = self.ids.entry(event.id.clone()).or_default();
         Rule::Answers.holds(id.kept.is_none(), || format!("{} is kept twice", event.id))?;
-        id.kept = Some(KeptEvent { seq, event });
+        let bytes = event.encode().len() as u64;
+        self.by_seq.insert(seq, event.id.clone());
+        id.kept = Some(KeptEvent { event, accepted_ms });
         self.last_seq = self.last_seq.max(seq);
-        self.base.accepted(seq, endpoints.iter().copied());
+        self.base.accepted(seq, bytes, endpoints.iter().copied());
         Ok(())
     }
 
     /// A producer has its answers.
     pub fn answered(&mut self, posts: &[usize], answer: &Result<Vec<Kept>, AcceptError>) -> Checked {
+        if let Err(AcceptError::Full) = answer {
+            self.refused_as_full(posts)?;
+        }
         for (at, post) in posts.iter().enumerate() {
             self.waiting.remove(post);
             let event = &self.events[*post];
@@ -163,6 +171,7 @@ impl Ledger {
                     let same = kept != Kept::Conflict;
                     let fits = is_kept(same) || id.kept.is_none() && id.may_be_kept;
                     Rule::Answers.holds(fits, || format!("{id_text} is called {kept:?}"))?;
+                    id.told |= same;
                     self.counted.repeated += 1;
                 }
                 Err(_) => {
@@ -176,6 +185,9 @@ impl Ledger {
 
     /// The engine has handed an outcome to the journal.
     pub fn recorded(&mut self, now_ms: i64, number: Number, outcome: Outcome) {
+        if let OutcomeKind::DeadLettered { failure } = &outcome.kind {
+            self.counted.withheld += u64::from(["Overflow", "Exhausted"].contains(&&*failure.reason));
+        }
         self.unsynced.push((now_ms, number, outcome));
     }
 
@@ -210,8 +222,14 @@ impl Ledger {
         self.base.deleted(number);
     }
 
+    /// Whether somebody was told that a post is in the journal.
+    pub fn is_acknowledged(&self, post: usize) -> bool {
+        self.ids.get(&self.events[post].id).is_some_and(|id| id.told)
+    }
+
     /// The process has died: who waits for an answer gets none.
     pub fn died(&mut self) {
+        self.cut_off.extend(std::mem::take(&mut self.replays).into_values().map(Running::left));
         for post in std::mem::take(&mut self.waiting) {
             self.ids.entry(self.events[post].id.clone()).or_default().may_be_kept = true;
         }
@@ -219,8 +237,13 @@ impl Ledger {
 
     /// The event of that number, as it was posted.
     pub fn event(&self, seq: Seq) -> Option<&Event> {
-        let kept = self.ids.values().filter_map(|id| id.kept.as_ref()).find(|kept| kept.seq == seq);
-        kept.map(|kept| &kept.event)
+        self.accepted(seq).map(|(event, _)| event)
+    }
+
+    /// The same, and when it was accepted.
+    pub fn accepted(&self, seq: Seq) -> Option<(&Event, i64)> {
+        let kept = self.ids.get(self.by_seq.get(&seq)?)?.kept.as_ref()?;
+        Some((&kept.event, kept.accepted_ms))
     }
 
     /// What has come of all.
@@ -230,7 +253,7 @@ impl Ledger {
             match standing {
                 Standing::Pending { .. } => {}
                 Standing::Delivered => summary.delivered += 1,
-                Standing::Dead => summary.dead_lettered += 1,
+                Standing::Dead { .. } | Standing::Removed => summary.dead_lettered += 1,
                 Standing::Dropped => summary.dropped += 1,
             }
         }
@@ -238,7 +261,13 @@ impl Ledger {
     }
 
     /// A journal was opened: it has what it must have.
-    pub fn recovered(&mut self, endpoints: &[EndpointRecord], pending: &[Pending], journal: &Journal) -> Checked {
+    pub fn recovered(
+        &mut self,
+        now_ms: i64,
+        endpoints: &[EndpointRecord],
+        pending: &[Pending],
+        journal: &Journal,
+    ) -> Checked {
         for endpoint in endpoints {
             self.numbered(endpoint.ordinal, &endpoint.uid)?;
         }
@@ -248,9 +277,13 @@ impl Ledger {
                 self.base.deleted(number);
             }
         }
-        let unknown = pending.iter().filter(|pending| pending.seq > self.last_seq);
-        for seq in unknown.map(|pending| pending.seq).collect::<BTreeSet<Seq>>() {
-            self.survived(seq, journal)?;
+        let mut unknown: BTreeMap<Seq, BTreeSet<Number>> = BTreeMap::new();
+        for pending in pending.iter().filter(|pending| self.accepted(pending.seq).is_none()) {
+            let again = self.ordinals.get(&pending.endpoint).filter(|_| pending.redelivered);
+            unknown.entry(pending.seq).or_default().extend(again);
+        }
+        for (seq, again) in unknown {
+            self.survived(seq, journal, &again)?;
         }
         let ordinals: Vec<Ordinal> = endpoints.iter().map(|endpoint| endpoint.ordinal).collect();
         let mut seen = self.seen(journal, &ordinals);
@@ -258,31 +291,51 @@ impl Ledger {
             let Some(number) = self.ordinals.get(&pending.endpoint) else {
                 return Err(Rule::Recovery.broken(format!("a delivery to nobody: {pending:?}")));
             };
-            seen.pending.insert((pending.seq, *number), (pending.attempts, pending.due_ms));
+            let is_same = self.accepted(pending.seq).is_some_and(|(_, accepted_ms)| accepted_ms == pending.accepted_ms);
+            Rule::Recovery.holds(is_same, || format!("{pending:?} was accepted at another time"))?;
+            let delivery = (pending.seq, *number);
+            seen.pending.insert(delivery, (pending.attempts, pending.due_ms, pending.redelivered));
         }
-        let Some(difference) = self.base.difference(&seen) else {
-            self.unsynced.clear();
-            return Ok(());
-        };
+        self.recovered_again(&seen)?;
+        let mut difference = self.base.difference(&seen);
         for (_, number, outcome) in std::mem::take(&mut self.unsynced) {
+            if difference.is_none() {
+                break;
+            }
             self.base.ended(number, &outcome);
             if self.base.difference(&seen).is_none() {
-                return Ok(());
+                difference = None;
             }
         }
-        Err(Rule::Recovery.broken(difference))
+        match difference {
+            None => self.letters_removed(now_ms, &seen),
+            Some(difference) => Err(Rule::Recovery.broken(difference)),
+        }
     }
 
-    /// An event is there that nobody was told of: it must be one whose answer was lost.
-    fn survived(&mut self, seq: Seq, journal: &Journal) -> Checked {
+    /// Deliveries that are pending again and were not when the last process died.
+    fn recovered_again(&mut self, seen: &Seen) -> Checked {
+        for (delivery, (.., again)) in &seen.pending {
+            let is_known = matches!(self.base.deliveries.get(delivery), Some(Standing::Pending { again: true, .. }));
+            if *again && !is_known {
+                self.again_untold(*delivery)?;
+            }
+        }
+        self.cut_off.clear();
+        Ok(())
+    }
+
+    /// An event is there that nobody was told of: it must be one whose answer was lost. `again` are endpoints that it was
+    /// sent to later, because somebody asked for it.
+    fn survived(&mut self, seq: Seq, journal: &Journal, again: &BTreeSet<Number>) -> Checked {
         let stored = journal.read(seq).map_err(|error| Rule::Recovery.broken(error.to_string()))?;
         let stored = stored.ok_or_else(|| Rule::Recovery.broken(format!("event {seq} is pending and not there")))?;
         let event = Event::decode(stored.payload).map_err(|error| Rule::Content.broken(error.to_string()))?;
         let may_be_kept = self.ids.get(&event.id).is_some_and(|id| id.may_be_kept);
         Rule::Recovery.holds(may_be_kept, || format!("{} is there and was answered otherwise", event.id))?;
         self.counted.survived += 1;
-        let endpoints = self.endpoints(&stored.deliveries)?;
-        self.keep(seq, event, &endpoints)?;
+        let endpoints: BTreeSet<Number> = self.endpoints(&stored.deliveries)?.difference(again).copied().collect();
+        self.keep(seq, event, stored.accepted_ms, &endpoints)?;
         for number in endpoints {
             if !self.ordinals.values().any(|known| *known == number) {
                 self.base.deleted(number);
@@ -306,13 +359,14 @@ impl Ledger {
         for ordinal in ordinals {
             let (Some(number), Some(stats)) = (self.ordinals.get(ordinal), journal.stats(*ordinal)) else { continue };
             seen.counts.insert(*number, (&stats).into());
-            seen.dead.extend(journal.dead_letters(*ordinal, usize::MAX).iter().map(|letter| (letter.seq, *number)));
+            let letters = journal.dead_letters(*ordinal, usize::MAX);
+            seen.dead.extend(letters.iter().map(|letter| ((letter.seq, *number), (letter.at_ms, letter.attempts))));
         }
         seen
     }
 
     /// All outcomes are synced: the journal must say so.
-    pub fn flushed(&mut self, journal: &Journal) -> Checked {
+    pub fn flushed(&mut self, now_ms: i64, journal: &Journal) -> Checked {
         self.synced();
         let ordinals: Vec<Ordinal> = self.ordinals.keys().copied().collect();
         let mut seen = self.seen(journal, &ordinals);
@@ -326,6 +380,8 @@ impl Ledger {
             })?;
         }
         seen.pending = pending;
-        self.base.difference(&seen).map_or(Ok(()), |difference| Err(Rule::Counts.broken(difference)))
+        self.base.difference(&seen).map_or(Ok(()), |difference| Err(Rule::Counts.broken(difference)))?;
+        self.letters_removed(now_ms, &seen)?;
+        self.letters_fit(journal)
     }
 }

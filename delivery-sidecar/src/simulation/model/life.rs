@@ -1,16 +1,24 @@
 //! What one process has been told and has in hand, and what it may start.
 
-use std::collections::BTreeMap;
+mod given_up;
+mod permits;
 
-use posthaste_delivery_config::DeliveryOrdering;
+use std::collections::{BTreeMap, BTreeSet};
+
+pub use given_up::is_overflow;
+
+use bytes::Bytes;
 use posthaste_journal::{Outcome, OutcomeKind, Seq};
 
 use super::{
+    exhausted::Exhausted,
     lane::{Identity, Lane},
+    memory::Memory,
     rate::Start,
     state::{Delivery, Standing, State},
 };
 use crate::{
+    event::Event,
     schedule::LaneView,
     send::{FailureClass, Verdict},
     simulation::{
@@ -32,6 +40,9 @@ pub struct Life {
     limit: usize,
     /// What is to be recorded of an attempt that has ended.
     expected: Option<(Delivery, Expected)>,
+    /// What may be given up now because its endpoint has too much pending, and what has been.
+    overflow: Option<(Number, BTreeSet<Seq>)>,
+    overflowed: Vec<Seq>,
 }
 
 /// A delivery that the engine has.
@@ -43,6 +54,10 @@ pub struct Taken {
     pub due_ms: i64,
     /// No attempt may start before.
     not_before_ms: i64,
+    /// When its age began.
+    since_ms: i64,
+    /// It was asked for again, and waits for no other.
+    again: bool,
     /// What it is about, by its subject.
     subject: Option<String>,
     running: Option<Running>,
@@ -61,35 +76,83 @@ enum Expected {
     DeadLettered,
 }
 
+impl Taken {
+    /// Its time is over. The age counts from the next whole second.
+    fn is_too_old(&self, lane: &Lane, now_ms: i64) -> bool {
+        let since_ms = self.since_ms.div_euclid(1_000) * 1_000 + i64::from(self.since_ms.rem_euclid(1_000) > 0) * 1_000;
+        now_ms >= since_ms + lane.max_age_ms()
+    }
+}
+
 impl Life {
     /// A process begins with what a journal holds. `in_order` tells whether the one before was stopped in order, and so
     /// has written what its limits have used.
-    pub fn begin(&mut self, now_ms: i64, in_order: bool, state: &State, subject: impl Fn(Seq) -> Option<String>) {
+    pub fn begin<'a>(
+        &mut self,
+        now_ms: i64,
+        in_order: bool,
+        state: &State,
+        memos: &BTreeMap<Number, Bytes>,
+        event: impl Fn(Seq) -> Option<(&'a Event, i64)>,
+    ) -> Checked {
+        for number in memos.keys() {
+            self.lanes.entry(*number).or_default();
+        }
         for (number, lane) in &mut self.lanes {
             let counts = state.counts.get(number).cloned().unwrap_or_default();
-            lane.restarted(now_ms, in_order, &counts, |start: &Start| {
+            let mut memory = memos.get(number).map_or(Ok(Memory::default()), |memo| lane.memos.recovered(memo))?;
+            memory.is_last &= in_order;
+            lane.restarted(now_ms, memory, &counts, |start: &Start| {
                 match state.deliveries.get(&(start.seq, *number)) {
                     Some(Standing::Pending { attempts, .. }) => *attempts >= start.attempt,
                     _ => true,
                 }
             });
         }
-        let taken = state.pending().into_iter().map(|(delivery, (attempts, due_ms))| {
-            let subject = subject(delivery.0);
-            (delivery, Taken { attempts, due_ms, not_before_ms: due_ms, subject, running: None })
+        let taken = state.pending().into_iter().map(|(delivery, (attempts, due_ms, again))| {
+            let (subject, accepted_ms) =
+                event(delivery.0).map(|(event, accepted_ms)| (event.subject.clone(), accepted_ms)).unwrap_or_default();
+            // When somebody asked is not known any more.
+            let since_ms = match (again, attempts) {
+                (false, _) => accepted_ms,
+                (true, 0) => now_ms,
+                (true, _) => due_ms,
+            };
+            (delivery, Taken { attempts, due_ms, not_before_ms: due_ms, since_ms, again, subject, running: None })
         });
         self.taken = taken.collect();
         (self.draining, self.expected) = (false, None);
         (self.suspended, self.limit) = (false, 1);
+        Ok(())
     }
 
     /// The engine is told of an event.
-    pub fn took(&mut self, seq: Seq, endpoints: impl IntoIterator<Item = Number>, subject: Option<&String>) {
+    pub fn took(
+        &mut self,
+        seq: Seq,
+        accepted_ms: i64,
+        endpoints: impl IntoIterator<Item = Number>,
+        subject: Option<&String>,
+    ) {
         for number in endpoints {
             if !self.lanes.entry(number).or_default().is_dropped() {
-                self.taken.insert((seq, number), Taken { subject: subject.cloned(), ..Taken::default() });
+                let taken = Taken { subject: subject.cloned(), since_ms: accepted_ms, ..Taken::default() };
+                self.taken.insert((seq, number), taken);
             }
         }
+    }
+
+    /// The engine is told of deliveries that are pending again.
+    pub fn again(&mut self, now_ms: i64, number: Number, events: &[Seq]) -> Checked {
+        if self.lanes.entry(number).or_default().is_dropped() {
+            return Ok(());
+        }
+        for seq in events {
+            let taken = Taken { due_ms: now_ms, since_ms: now_ms, again: true, ..Taken::default() };
+            let before = self.taken.insert((*seq, number), taken);
+            Rule::Replay.holds(before.is_none(), || format!("{before:?} of endpoint {number} is sent again"))?;
+        }
+        Ok(())
     }
 
     /// The engine is told of a configuration.
@@ -109,81 +172,6 @@ impl Life {
                 }
             }
         }
-    }
-
-    fn in_flight(&self) -> usize {
-        self.lanes.values().map(|lane| lane.in_flight.len()).sum()
-    }
-
-    fn in_flight_of(&self, kind: fn(&Lane) -> bool) -> usize {
-        self.lanes.values().filter(|lane| kind(lane)).map(|lane| lane.in_flight.len()).sum()
-    }
-
-    fn time_passed(&mut self, now_ms: i64) {
-        self.lanes.values_mut().for_each(|lane| lane.time_passed(now_ms));
-    }
-
-    /// Which share of the places an attempt of this endpoint would exceed.
-    fn share_is_taken(&self, lane: &Lane) -> Option<String> {
-        let (untried, doubtful) = (self.in_flight_of(Lane::is_untried), self.in_flight_of(Lane::is_doubtful));
-        let part = |quarters: usize| (self.limit * quarters / 4).max(1);
-        let is_taken = lane.is_untried() && untried >= part(1)
-            || lane.is_doubtful() && doubtful >= part(2)
-            || (lane.is_untried() || lane.is_doubtful()) && untried + doubtful >= part(3);
-        is_taken.then(|| format!("{untried} are untried and {doubtful} doubtful of {}", self.limit))
-    }
-
-    /// Which rule an attempt of this delivery would break if it started now, and how; `None` for none.
-    fn held_back(&self, (seq, number): Delivery, now_ms: i64) -> Option<(Rule, String)> {
-        let lane = self.lanes.get(&number)?;
-        let taken = self.taken.get(&(seq, number))?;
-        if self.draining || self.suspended {
-            return Some((Rule::Withheld, "the process stops, or all is suspended".to_owned()));
-        }
-        if let Some(why) = lane.withheld() {
-            return Some((Rule::Withheld, format!("endpoint {number} is {why}")));
-        }
-        if let Some(running) = &taken.running {
-            return Some((Rule::Attempts, format!("it is in flight since {}", running.started_ms)));
-        }
-        if now_ms < taken.not_before_ms {
-            return Some((Rule::Schedule, format!("it is {} ms early", taken.not_before_ms - now_ms)));
-        }
-        if now_ms < lane.pause_until_ms {
-            return Some((Rule::Throttle, format!("endpoint {number} rests for {} ms", lane.pause_until_ms - now_ms)));
-        }
-        if !lane.circuit.permits(now_ms, lane.in_flight.len()) {
-            return Some((Rule::Circuit, format!("{:?}", lane.circuit)));
-        }
-        if !lane.rate.permits(now_ms) {
-            return Some((Rule::Rate, format!("{:?}", lane.rate)));
-        }
-        if lane.in_flight.len() >= lane.concurrency() {
-            return Some((Rule::Concurrency, format!("{} are in flight, {:?}", lane.in_flight.len(), lane.known)));
-        }
-        if self.in_flight() >= self.limit {
-            return Some((Rule::InFlight, format!("{} are in flight", self.in_flight())));
-        }
-        if let Some(why) = self.share_is_taken(lane) {
-            return Some((Rule::InFlight, why));
-        }
-        let before = self.before((seq, number));
-        before.map(|before| (Rule::Ordering, format!("{before} of the same group has not ended")))
-    }
-
-    /// A delivery that has to end before this one may start.
-    fn before(&self, (seq, number): Delivery) -> Option<Seq> {
-        let ordering = self.lanes.get(&number)?.endpoint.as_ref()?.delivery.ordering;
-        let subject = self.taken.get(&(seq, number))?.subject.as_ref();
-        let same_group = |other: &Taken| match ordering {
-            DeliveryOrdering::None => false,
-            DeliveryOrdering::PerEndpoint => true,
-            DeliveryOrdering::PerSubject => subject.is_some() && other.subject.as_ref() == subject,
-        };
-        let mut others = self.taken.iter().filter(|((_, endpoint), other)| *endpoint == number && same_group(other));
-        others
-            .find(|((other, _), taken)| *other < seq || *other > seq && taken.running.is_some())
-            .map(|((other, _), _)| *other)
     }
 
     /// An attempt starts.
@@ -226,9 +214,11 @@ impl Life {
         taken.attempts += 1;
         let retry = &lane.endpoint.as_ref().ok_or_else(|| Rule::Withheld.broken("no settings"))?.delivery.retry;
         let delay_ms = retry.schedule_ms.get(taken.attempts as usize - 1);
+        let is_too_old = taken.is_too_old(lane, now_ms);
         let expected = match (verdict, delay_ms) {
             (Verdict::Succeeded { .. }, _) => Expected::Succeeded,
             (Verdict::Failed { class: FailureClass::Permanent, .. }, _) => Expected::DeadLettered,
+            (Verdict::Failed { .. }, _) if is_too_old => Expected::DeadLettered,
             (Verdict::Failed { retry_after, .. }, Some(delay_ms)) => {
                 let asked_ms = lane.heard_ms(*retry_after);
                 let earliest_ms = now_ms + delay_ms.cast_signed().max(asked_ms);
@@ -243,17 +233,27 @@ impl Life {
         if let Expected::Retry { earliest_ms, .. } = expected {
             taken.not_before_ms = earliest_ms;
         }
+        let is_current = lane.identity().as_ref() == Some(&running.of);
+        if let Verdict::Failed { class: FailureClass::Retry | FailureClass::Throttle, .. } = verdict
+            && expected == Expected::DeadLettered
+            && is_current
+        {
+            lane.exhaust();
+        }
         self.expected = Some((delivery, expected));
         Ok(())
     }
 
+    /// Whether an attempt of it has ended and is to be recorded.
+    pub fn has_just_ended(&self, delivery: Delivery) -> bool {
+        self.expected.as_ref().is_some_and(|(expected, _)| *expected == delivery)
+    }
+
     /// An outcome is recorded.
-    pub fn recorded(&mut self, number: Number, outcome: &Outcome) -> Checked {
+    pub fn recorded(&mut self, now_ms: i64, number: Number, outcome: &Outcome) -> Checked {
         let delivery = (outcome.seq, number);
         let expected = self.expected.take_if(|(expected, _)| *expected == delivery);
-        let Some((_, expected)) = expected else {
-            return Err(Rule::Outcome.broken(format!("{outcome:?} is about nothing that has just ended")));
-        };
+        let Some((_, expected)) = expected else { return self.given_up(now_ms, delivery, outcome) };
         let fits = match (&outcome.kind, &expected) {
             (OutcomeKind::Succeeded { .. }, Expected::Succeeded)
             | (OutcomeKind::DeadLettered { .. }, Expected::DeadLettered) => true,
@@ -284,9 +284,16 @@ impl Life {
     pub fn rests(&mut self, now_ms: i64) -> Checked {
         self.time_passed(now_ms);
         Rule::Outcome.holds(self.expected.is_none(), || format!("{:?} is not recorded", self.expected))?;
+        for (number, lane) in self.lanes.iter().filter(|(_, lane)| !lane.is_dropped()) {
+            let kept = lane.memos.latest();
+            let is_kept = kept.is_some_and(|kept| kept.gone == lane.gone && kept.exhausted == lane.exhausted);
+            Rule::Memory.holds(is_kept, || format!("{lane:?} of endpoint {number} is not remembered, but {kept:?}"))?;
+        }
         for (delivery, taken) in &self.taken {
             let Some(lane) = self.lanes.get(&delivery.1) else { continue };
-            let engine_knows_more = lane.may_be_gone || !lane.rate.certainly_permits(now_ms);
+            let stays = !taken.is_too_old(lane, now_ms) || taken.running.is_some() || self.draining;
+            Rule::Age.holds(stays, || format!("{delivery:?} is too old and waits: {taken:?}"))?;
+            let engine_knows_more = !lane.rate.certainly_permits(now_ms);
             let waits = taken.due_ms > now_ms || engine_knows_more || self.held_back(*delivery, now_ms).is_some();
             Rule::Progress.holds(waits, || format!("{delivery:?} could start and does not"))?;
         }
@@ -299,14 +306,27 @@ impl Life {
         endpoint.map_or(1_000, |endpoint| endpoint.delivery.timeout_ms)
     }
 
-    /// What the engine remembers of an endpoint was written, or could not be.
-    pub fn remembered(&mut self, number: Number, kept: bool) {
-        let Some(lane) = self.lanes.get_mut(&number) else { return };
-        lane.gone_unsure = !kept;
-        if kept {
-            lane.gone_kept.clone_from(&lane.gone);
+    /// The engine wants this to be remembered of an endpoint.
+    pub fn remembers(&mut self, number: Number, memo: Bytes) {
+        let draining = self.draining;
+        if let Some(lane) = self.lanes.get_mut(&number) {
+            lane.memos.wanted(memo, lane.memory(draining));
         }
-        lane.rate.kept = kept && self.draining;
+    }
+
+    /// What is remembered of an endpoint was written, or could not be.
+    pub fn remembered(&mut self, number: Number, memo: &Bytes, kept: bool) {
+        if let Some(lane) = self.lanes.get_mut(&number) {
+            lane.memos.written(memo, kept);
+        }
+    }
+
+    /// No memo is on its way to the journal.
+    pub fn memos_are_written(&self) -> Checked {
+        let late = self.lanes.iter().find(|(_, lane)| !lane.is_dropped() && !lane.memos.all_written());
+        late.map_or(Ok(()), |(number, lane)| {
+            Err(Rule::Memory.broken(format!("not the latest of endpoint {number} was written: {:?}", lane.memos)))
+        })
     }
 
     /// What the engine shows of an endpoint is so.
@@ -316,10 +336,12 @@ impl Life {
         let fits = |view: &LaneView| {
             view.pending == pending
                 && view.configured == lane.runs()
-                && (view.gone == lane.gone.is_some() || lane.may_be_gone)
+                && view.gone == lane.gone.is_some()
+                && Exhausted::is_shown_as(lane.exhausted.as_ref(), view.exhausted)
         };
         Rule::Counts.holds(view.is_some_and(fits), || {
-            format!("endpoint {number} has {pending} pending, runs: {}, and is shown as {view:?}", lane.runs())
+            let (runs, exhausted) = (lane.runs(), &lane.exhausted);
+            format!("endpoint {number} has {pending} pending, runs: {runs}, {exhausted:?}, and is shown as {view:?}")
         })
     }
 

@@ -2,8 +2,10 @@
 //! comes out. [`ledger`] is about events and the journal over all processes, [`life`] about attempts of one process.
 
 mod circuit;
+mod exhausted;
 mod lane;
 pub mod ledger;
 pub mod life;
+mod memory;
 mod rate;
 mod state;

@@ -16,8 +16,6 @@ pub struct Rate {
     cautious_until_ms: i64,
     /// After a crash a bucket may hold fewer tokens than is known here, until it has once been full.
     unsure: bool,
-    /// What was used is in the journal.
-    pub kept: bool,
 }
 
 /// An attempt that counts.
@@ -32,11 +30,11 @@ pub struct Start {
 }
 
 impl Rate {
-    /// After a restart: what counts of before. After a crash that is what `known` says; a limit that takes longer than a
-    /// minute then begins anew.
-    pub fn restarted(&mut self, now_ms: i64, in_order: bool, known: impl Fn(&Start) -> bool) {
+    /// After a restart: what counts of before. Without `memory` of all that was used, that is what `known` says; a limit
+    /// that takes longer than a minute then begins anew.
+    pub fn restarted(&mut self, now_ms: i64, memory: bool, known: impl Fn(&Start) -> bool) {
         self.cautious_until_ms = now_ms + CAUTION_MS;
-        if std::mem::take(&mut self.kept) && in_order {
+        if memory {
             return;
         }
         self.unsure = true;

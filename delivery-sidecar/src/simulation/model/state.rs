@@ -1,6 +1,6 @@
 //! What a journal should hold: how each delivery stands, and what is counted.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use posthaste_journal::{EndpointStats, Outcome, OutcomeKind, Seq};
 
@@ -18,11 +18,20 @@ pub enum Standing {
         attempts: u32,
         /// When the next one is due; 0 before the first.
         due_ms: i64,
+        /// It had ended, and was asked for again.
+        again: bool,
     },
     /// It has succeeded.
     Delivered,
     /// It was given up.
-    Dead,
+    Dead {
+        /// When.
+        died_ms: i64,
+        /// How often it was attempted.
+        attempts: u32,
+    },
+    /// It was given up, and is no longer kept.
+    Removed,
     /// Its endpoint was deleted.
     Dropped,
 }
@@ -46,6 +55,8 @@ pub struct Counts {
 pub struct State {
     /// All deliveries that there ever were.
     pub deliveries: BTreeMap<Delivery, Standing>,
+    /// Bytes of the contents of all events that there ever were.
+    pub bytes: BTreeMap<Seq, u64>,
     /// Of endpoints that had an outcome.
     pub counts: BTreeMap<Number, Counts>,
 }
@@ -53,10 +64,10 @@ pub struct State {
 /// What can be seen of a journal.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Seen {
-    /// Pending deliveries, with attempts and due time.
-    pub pending: BTreeMap<Delivery, (u32, i64)>,
-    /// Dead letters.
-    pub dead: BTreeSet<Delivery>,
+    /// Pending deliveries, with attempts, due time, and whether they were asked for again.
+    pub pending: BTreeMap<Delivery, (u32, i64, bool)>,
+    /// Dead letters: when they died, and after how many attempts.
+    pub dead: BTreeMap<Delivery, (i64, u32)>,
     /// Of all endpoints that it knows.
     pub counts: BTreeMap<Number, Counts>,
 }
@@ -77,17 +88,23 @@ impl From<&EndpointStats> for Counts {
 
 impl State {
     /// An event was accepted for these endpoints.
-    pub fn accepted(&mut self, seq: Seq, endpoints: impl IntoIterator<Item = Number>) {
+    pub fn accepted(&mut self, seq: Seq, bytes: u64, endpoints: impl IntoIterator<Item = Number>) {
+        self.bytes.insert(seq, bytes);
         for number in endpoints {
-            self.deliveries.insert((seq, number), Standing::Pending { attempts: 0, due_ms: 0 });
+            self.deliveries.insert((seq, number), Standing::Pending { attempts: 0, due_ms: 0, again: false });
         }
+    }
+
+    /// A delivery is pending again.
+    pub fn again(&mut self, delivery: Delivery) {
+        self.deliveries.insert(delivery, Standing::Pending { attempts: 0, due_ms: 0, again: true });
     }
 
     /// An endpoint was deleted.
     pub fn deleted(&mut self, number: Number) {
         self.counts.remove(&number);
         for ((_, endpoint), standing) in &mut self.deliveries {
-            if *endpoint == number && matches!(standing, Standing::Pending { .. } | Standing::Dead) {
+            if *endpoint == number && matches!(standing, Standing::Pending { .. } | Standing::Dead { .. }) {
                 *standing = Standing::Dropped;
             }
         }
@@ -96,7 +113,7 @@ impl State {
     /// An attempt or a delivery has ended. One that is not pending stays as it is.
     pub fn ended(&mut self, number: Number, outcome: &Outcome) {
         let Some(standing) = self.deliveries.get_mut(&(outcome.seq, number)) else { return };
-        let Standing::Pending { attempts, .. } = *standing else { return };
+        let Standing::Pending { attempts, again, .. } = *standing else { return };
         let counts = self.counts.entry(number).or_default();
         let attempted = outcome.attempts > attempts;
         if attempted {
@@ -112,9 +129,11 @@ impl State {
                 counts.last_success_ms = Some(outcome.at_ms);
                 return;
             }
-            OutcomeKind::Retry { due_ms, .. } => *standing = Standing::Pending { attempts: outcome.attempts, due_ms },
+            OutcomeKind::Retry { due_ms, .. } => {
+                *standing = Standing::Pending { attempts: outcome.attempts, due_ms, again };
+            }
             OutcomeKind::DeadLettered { .. } => {
-                *standing = Standing::Dead;
+                *standing = Standing::Dead { died_ms: outcome.at_ms, attempts: outcome.attempts };
                 counts.dead_lettered += 1;
             }
         }
@@ -123,24 +142,25 @@ impl State {
     }
 
     /// Deliveries that wait.
-    pub fn pending(&self) -> BTreeMap<Delivery, (u32, i64)> {
+    pub fn pending(&self) -> BTreeMap<Delivery, (u32, i64, bool)> {
         let pending = |(delivery, standing): (&Delivery, &Standing)| match standing {
-            Standing::Pending { attempts, due_ms } => Some((*delivery, (*attempts, *due_ms))),
+            Standing::Pending { attempts, due_ms, again } => Some((*delivery, (*attempts, *due_ms, *again))),
             _ => None,
         };
         self.deliveries.iter().filter_map(pending).collect()
     }
 
-    /// What differs from what is seen; `None` when nothing does.
+    /// What differs from what is seen; `None` when nothing does. Dead letters may have been removed.
     pub fn difference(&self, seen: &Seen) -> Option<String> {
         let pending = self.pending();
         if pending != seen.pending {
             return Some(format!("pending should be {pending:?} and is {:?}", seen.pending));
         }
-        let dead = self.deliveries.iter().filter(|(_, standing)| **standing == Standing::Dead);
-        let dead: BTreeSet<Delivery> = dead.map(|(delivery, _)| *delivery).collect();
-        if dead != seen.dead {
-            return Some(format!("dead letters should be {dead:?} and are {:?}", seen.dead));
+        for (delivery, (died_ms, attempts)) in &seen.dead {
+            let standing = self.deliveries.get(delivery);
+            if standing != Some(&Standing::Dead { died_ms: *died_ms, attempts: *attempts }) {
+                return Some(format!("{delivery:?} died at {died_ms} after {attempts} and should be {standing:?}"));
+            }
         }
         for (number, counted) in &seen.counts {
             let counts = self.counts.get(number).cloned().unwrap_or_default();

@@ -32,6 +32,7 @@ impl Process {
         if is_due && around.sabotage != Some(Sabotage::WakeUpLost) {
             self.take(Input::Tick, around)?;
         }
+        self.overflow(around)?;
         if is_down() || !self.told.is_empty() {
             return Ok(());
         }
@@ -50,7 +51,7 @@ impl Process {
                 let Committed { seq, accepted_ms, deliveries, group, payload } = committed;
                 let event = decoded(payload)?;
                 let numbers = deliveries.iter().filter_map(|ordinal| around.ledger.ordinals.get(ordinal).copied());
-                around.life.took(seq, numbers, event.subject.as_ref());
+                around.life.took(seq, accepted_ms, numbers, event.subject.as_ref());
                 Input::Committed { seq, accepted_ms, deliveries, group, event: Some(event) }
             }
             Told::Finished(ordinal, seq, mut verdict) => {
@@ -67,6 +68,14 @@ impl Process {
                 around.life.configured(now_ms, &configuration);
                 Input::Configure(settings)
             }
+            Told::Redelivered(ordinal, events) => {
+                let number = around.number(ordinal)?;
+                around.line(format_args!("events {events:?} are sent to endpoint {number} again"));
+                around.life.again(now_ms, number, &events)?;
+                Input::Redelivered { ordinal, events }
+            }
+            // It was to be looked whether there is more.
+            Told::OverflowRecorded => return Ok(()),
             Told::Drain => {
                 around.line(format_args!("stopping"));
                 around.life.draining = true;
@@ -77,15 +86,21 @@ impl Process {
     }
 
     /// The engine takes an input, and what it says is done.
-    fn take(&mut self, input: Input, around: &mut Around) -> Checked {
+    pub(super) fn take(&mut self, input: Input, around: &mut Around) -> Checked {
         let mut effects = Vec::new();
         self.engine.handle(input, around.now_ms, &mut effects);
-        for effect in effects {
+        // Views are looked at after what has changed has happened.
+        effects.sort_by_key(|effect| matches!(effect, Effect::Changed(_)));
+        for at in 0..effects.len() {
+            let effect = &effects[at];
             if matches!(effect, Effect::Start(_) | Effect::Record(_)) {
                 around.count += 1;
             }
-            let times = around.sabotage.map_or(1, |sabotage| sabotage.times(&effect, around.count));
+            let times = around.sabotage.map_or(1, |sabotage| sabotage.times(effect, around.count));
             for _ in 0..times {
+                if let Effect::Remember { ordinal, .. } = effect {
+                    around.foresee(*ordinal, &effects[at + 1..])?;
+                }
                 self.perform(effect.clone(), around)?;
             }
         }
@@ -97,18 +112,19 @@ impl Process {
             Effect::Start(start) => self.attempt(start, around),
             Effect::Record(outcome) => {
                 let number = around.number(outcome.endpoint)?;
-                around.life.recorded(number, &outcome)?;
+                around.life.recorded(around.now_ms, number, &outcome)?;
                 around.ledger.recorded(around.now_ms, number, outcome.clone());
                 let journal = self.log.journal.clone();
                 self.log.wait(around.now_ms, &mut around.ledger, journal.record(outcome))
             }
             Effect::Remember { ordinal, memo } => {
                 let number = around.number(ordinal)?;
-                let journal = self.log.journal.clone();
-                let kept = self.log.wait(around.now_ms, &mut around.ledger, journal.remember(ordinal, memo))?;
-                self.collect(around);
-                around.line(format_args!("endpoint {number} is remembered: {kept:?}"));
-                around.life.remembered(number, kept.is_ok());
+                around.life.remembers(number, memo.clone());
+                if around.sabotage == Some(Sabotage::FirstMemoWritten) {
+                    self.memos.keep_first(ordinal, memo);
+                } else {
+                    self.memos.keep(ordinal, memo);
+                }
                 Ok(())
             }
             Effect::Changed(_) if !around.counted => Ok(()),

@@ -5,6 +5,9 @@
 
 mod configure;
 mod engine;
+mod memos;
+mod replay;
+mod space;
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -15,8 +18,11 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use posthaste_journal::{Committed, Error, Filesystem, Ordinal, Seq};
+use memos::{Memos, Written};
+use posthaste_journal::{Committed, EndpointRecord, Error, Filesystem, Ordinal, Seq};
 use rand::RngExt;
+use replay::Replays;
+use space::Recording;
 use tokio::sync::mpsc;
 
 use super::{
@@ -50,6 +56,9 @@ pub struct Process {
     snapshot: Arc<ArcSwap<Snapshot>>,
     intake: Arc<Intake>,
     backlog: Backlog,
+    memos: Memos,
+    replays: Replays,
+    recording: Option<Recording>,
     told: VecDeque<Told>,
     accepts: Vec<Accept>,
     /// Attempts in flight: when they end, and a number for those that end together.
@@ -64,6 +73,8 @@ pub struct Process {
 enum Told {
     Committed(Committed),
     Finished(Ordinal, Seq, Verdict),
+    Redelivered(Ordinal, Vec<Seq>),
+    OverflowRecorded,
     Configure(Arc<Configuration>, Settings),
     Drain,
 }
@@ -101,8 +112,8 @@ impl Process {
         in_order: bool,
     ) -> Checked<Option<Self>> {
         let backlog = Backlog::new(Waiting { events: around.scene.backlog_events, bytes: usize::MAX });
-        let opened = Log::open(filesystem, around.scene.options.clone(), around.now_ms, backlog.clone());
-        let (mut log, recovered) = match opened {
+        let opened = Log::open(filesystem, around.options(), around.now_ms, backlog.clone());
+        let (mut log, mut recovered) = match opened {
             Ok(opened) => opened,
             Err(error @ (Error::Io(_) | Error::Full)) => {
                 around.line(format_args!("the journal does not open: {error}"));
@@ -113,12 +124,13 @@ impl Process {
         let mut pending = log.journal.pending_after(0, usize::MAX);
         around.line(format_args!("the journal opens with {pending:?}, cut {:?}", recovered.cut));
         Rule::Recovery.holds(recovered.pending == pending.len() as u64, || format!("{} pending", recovered.pending))?;
-        around.ledger.recovered(&recovered.endpoints, &pending, &log.journal)?;
+        around.ledger.recovered(around.now_ms, &recovered.endpoints, &pending, &log.journal)?;
         let ledger = &around.ledger;
-        let subject = |seq| ledger.event(seq).and_then(|event| event.subject.clone());
-        around.life.begin(around.now_ms, in_order, &ledger.base, subject);
+        let memo = |endpoint: &EndpointRecord| Some((*ledger.ordinals.get(&endpoint.ordinal)?, endpoint.memo.clone()));
+        let memos = recovered.endpoints.iter().filter_map(memo).collect();
+        around.life.begin(around.now_ms, in_order, &ledger.base, &memos, |seq| ledger.accepted(seq))?;
         if let Some(sabotage) = around.sabotage {
-            sabotage.recovered(&mut pending);
+            sabotage.recovered(&mut recovered.endpoints, &mut pending);
         }
         let mut numbers = Numbers::new(log.journal.clone(), &recovered.endpoints);
         let mut compiled = Compiled::default();
@@ -136,7 +148,8 @@ impl Process {
         let intake = Intake::new(log.journal.clone(), Arc::clone(&in_force), backlog.clone(), refused, Metrics::new());
         let options = schedule::Options { cache_bytes: around.scene.cache_bytes, seed: around.random.random() };
         let mut engine = Engine::new(options);
-        engine.recover(&recovered.endpoints, &pending);
+        engine.recover(&recovered.endpoints, &pending, around.now_ms);
+        let replays = Replays::new(log.journal.clone(), Arc::clone(&in_force));
         let mut process = Self {
             log,
             engine,
@@ -144,6 +157,9 @@ impl Process {
             snapshot: in_force,
             intake: Arc::new(intake),
             backlog,
+            memos: Memos::default(),
+            replays,
+            recording: None,
             told: VecDeque::new(),
             accepts: Vec::new(),
             answers: BTreeMap::new(),
@@ -198,7 +214,7 @@ impl Process {
         self.collect(around);
         around.line(format_args!("flushed: {flushed:?}"));
         if flushed.is_ok() {
-            around.ledger.flushed(&self.log.journal)?;
+            around.ledger.flushed(around.now_ms, &self.log.journal)?;
         }
         Ok(flushed.is_ok())
     }
@@ -208,7 +224,7 @@ impl Process {
         let journal = self.log.journal.clone();
         self.log.wait(around.now_ms, &mut around.ledger, journal.tidy(around.now_ms))?;
         self.collect(around);
-        Ok(())
+        around.ledger.tidied(around.now_ms, &self.log.journal)
     }
 
     /// Does all that can be done at this time.
@@ -239,6 +255,9 @@ impl Process {
                     && around.life.draining
                     && (self.engine.in_flight() == 0 || until_ms <= around.now_ms) =>
             {
+                while !self.memos.are_written() {
+                    self.work(around)?;
+                }
                 let journal = self.log.journal.clone();
                 let closed = self.log.wait(around.now_ms, &mut around.ledger, journal.close())?;
                 self.collect(around);
@@ -255,6 +274,10 @@ impl Process {
 
     /// When there is something to do.
     pub fn wake_at_ms(&self, now_ms: i64) -> Option<i64> {
+        if !self.memos.are_written() || self.recording.is_some() {
+            return Some(now_ms);
+        }
+        let replays = (!self.replays.is_idle()).then_some(now_ms + 1);
         let engine = if self.late_until_ms > now_ms {
             Some(self.late_until_ms)
         } else if self.told.is_empty() {
@@ -264,21 +287,48 @@ impl Process {
         };
         let answers = self.answers.first_key_value().map(|((at_ms, _), _)| *at_ms);
         let applying = self.applying.as_ref().map(|applying| applying.at_ms);
-        [engine, answers, applying, self.log.wake_at_ms(now_ms), self.drain_until_ms].into_iter().flatten().min()
+        [engine, answers, applying, replays, self.log.wake_at_ms(now_ms), self.drain_until_ms]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// Nothing waits for the process itself.
     pub fn is_idle(&self) -> bool {
-        self.told.is_empty() && self.accepts.is_empty() && self.answers.is_empty() && self.applying.is_none()
+        let nothing_runs = self.memos.are_written() && self.replays.is_idle() && self.recording.is_none();
+        nothing_runs
+            && self.told.is_empty()
+            && self.accepts.is_empty()
+            && self.answers.is_empty()
+            && self.applying.is_none()
     }
 
     /// One turn of the writer, and what follows from it.
     fn work(&mut self, around: &mut Around) -> Checked {
         // Those who were slowed down may hand their events to the journal by now.
         self.answer(around)?;
+        self.remember(around)?;
+        self.go_on_replaying(around)?;
+        self.look_at_recording();
         self.log.step(around.now_ms, &mut around.ledger)?;
         self.collect(around);
+        self.remember(around)?;
+        self.go_on_replaying(around)?;
+        self.look_at_recording();
         self.answer(around)
+    }
+
+    /// Goes on with writing memos.
+    fn remember(&mut self, around: &mut Around) -> Checked {
+        if self.memos.are_written() {
+            return Ok(());
+        }
+        for Written { ordinal, memo, result } in self.memos.go_on(&self.log.journal) {
+            let number = around.number(ordinal)?;
+            around.line(format_args!("endpoint {number} is remembered: {result:?}"));
+            around.life.remembered(number, &memo, result.is_ok());
+        }
+        if self.memos.are_written() { around.life.memos_are_written() } else { Ok(()) }
     }
 
     /// Tells the engine of events that were synced.
@@ -304,9 +354,10 @@ impl Process {
             };
             around.line(format_args!("posts {:?} are answered: {answer:?}", accept.posts));
             let answer = match around.sabotage {
-                Some(sabotage) => sabotage.answer(answer, accept.posts.len()),
+                Some(sabotage) => sabotage.answer(answer, accept.posts.len(), around.was_full),
                 None => answer,
             };
+            around.was_full |= matches!(answer, Err(AcceptError::Full));
             around.ledger.answered(&accept.posts, &answer)?;
         }
         self.accepts = waiting;

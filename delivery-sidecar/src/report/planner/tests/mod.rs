@@ -14,6 +14,16 @@ use crate::report::{
     view::EndpointView,
 };
 
+#[test]
+fn the_oldest_pending_of_all_may_be_that_of_an_endpoint_without_a_view() {
+    let mut planner = Planner::new(&StatusBudget::default());
+    planner.observe_endpoint(&EndpointView { oldest_pending_ms: Some(7), ..view("a") }, s(0));
+    planner.observe_webhook(&webhook());
+    assert_eq!(planner.oldest_pending_ms(), Some(7));
+    planner.observe_webhook(&WebhookView { others_oldest_pending_ms: Some(3), ..webhook() });
+    assert_eq!(planner.oldest_pending_ms(), Some(3));
+}
+
 const fn s(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
