@@ -2,6 +2,9 @@
 # Where the CustomResourceDefinitions go: plain ones for kubectl, and those of the chart.
 CRD_FOLDERS := crds/yaml charts/posthaste-crds/templates
 
+# Not to cargo: `make --jobs=2` says how many targets are made at once, and not how many crates are compiled.
+unexport MAKEFLAGS
+
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-unit test-cluster bench check check-format check-lints check-docs check-generated check-charts \
 	check-dependencies check-scripts generate images cluster-up cluster-down
@@ -39,7 +42,7 @@ check-generated:
 	cargo run --locked --quiet --package posthaste-crds --bin crdgen -- --check $(CRD_FOLDERS)
 
 check-charts:
-	e2e/cluster/cluster build helm
+	e2e/cluster/cluster build helm prometheus
 	charts/test
 
 check-dependencies:

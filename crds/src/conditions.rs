@@ -7,7 +7,7 @@
 pub const READY: &str = "Ready";
 /// Both kinds, operator: the resource makes sense together with the others.
 pub const ACCEPTED: &str = "Accepted";
-/// Endpoint, operator: everything that it names exists.
+/// Both kinds, operator: everything that it names exists.
 pub const RESOLVED_REFS: &str = "ResolvedRefs";
 /// Both kinds, sidecar: runs with the configuration of this generation.
 pub const PROGRAMMED: &str = "Programmed";
@@ -60,6 +60,10 @@ pub mod accepted {
     pub const INVALID: &str = "Invalid";
     /// A `${...}` in a header value cannot be used.
     pub const INVALID_TEMPLATE: &str = "InvalidTemplate";
+    /// The schema of an event type cannot be used.
+    pub const INVALID_SCHEMA: &str = "InvalidSchema";
+    /// The filter is no expression that is true or false.
+    pub const INVALID_FILTER: &str = "InvalidFilter";
     /// More endpoints than the Webhook's limits let receive events.
     pub const LIMIT_EXCEEDED: &str = "LimitExceeded";
     /// An object that should be ours belongs to someone else.

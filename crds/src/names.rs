@@ -38,6 +38,11 @@ pub fn ingest_url(webhook: &str, namespace: &str) -> String {
     format!("http://{}.{namespace}.svc/v1/events", ingest(webhook))
 }
 
+/// The same with `ingest.tls`.
+pub fn ingest_https_url(webhook: &str, namespace: &str) -> String {
+    format!("https://{}.{namespace}.svc/v1/events", ingest(webhook))
+}
+
 /// `posthaste.dev/webhook=<webhook>`: the selector of a Webhook's delivery pods.
 pub fn selector(webhook: &str) -> String {
     format!("{}={webhook}", crate::labels::WEBHOOK)

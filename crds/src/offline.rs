@@ -76,23 +76,33 @@ pub fn admit(manifest: &Value) -> Result<Value, Vec<Problem>> {
 fn check(manifest: &Value, old: Option<&Value>) -> Result<Value, Vec<Problem>> {
     let schema = schema_of(manifest).map_err(|problem| vec![problem])?;
     let mut problems = unknown::fields(schema, manifest);
-    let kept = apply_defaults(schema, &without_null(manifest));
+    let kept = apply_defaults(schema, &without_null(schema, manifest));
     problems.extend(shape::check(schema, &kept));
     problems.extend(keys::check(schema, &kept));
     if problems.is_empty() {
-        problems = rules::check(schema, &kept, old.map(without_null).as_ref());
+        problems = rules::check(schema, &kept, old.map(|old| without_null(schema, old)).as_ref());
     }
     if problems.is_empty() { Ok(kept) } else { Err(problems) }
 }
 
-/// Nothing in our schemas may be null, and a member that may not be counts as left out.
-fn without_null(value: &Value) -> Value {
+/// Nothing in our schemas may be null, and a member that may not be counts as left out. What is not ours stays as it is.
+fn without_null(schema: &Value, value: &Value) -> Value {
+    if schema.get("x-kubernetes-preserve-unknown-fields") == Some(&Value::Bool(true)) {
+        return value.clone();
+    }
+    let of_member = |name: &str| {
+        let property = schema.get("properties").and_then(|properties| properties.get(name));
+        property.or_else(|| schema.get("additionalProperties")).unwrap_or(&Value::Null)
+    };
     match value {
         Value::Object(members) => {
             let members = members.iter().filter(|(_, member)| !member.is_null());
-            Value::Object(members.map(|(name, member)| (name.clone(), without_null(member))).collect())
+            Value::Object(members.map(|(name, member)| (name.clone(), without_null(of_member(name), member))).collect())
         }
-        Value::Array(entries) => Value::Array(entries.iter().map(without_null).collect()),
+        Value::Array(entries) => {
+            let of_entry = schema.get("items").unwrap_or(&Value::Null);
+            Value::Array(entries.iter().map(|entry| without_null(of_entry, entry)).collect())
+        }
         _ => value.clone(),
     }
 }
@@ -158,6 +168,15 @@ mod tests {
             kept["spec"],
             json!({"webhookRef": {"name": "trees"}, "target": {"serviceRef": {"name": "sink", "port": 80, "path": "/"}}})
         );
+    }
+
+    #[test]
+    fn the_schema_of_an_event_type_is_kept_as_it_is() {
+        let schema = json!({"const": null, "properties": {"spec": {"enum": [null]}}, "x-mine": {"nullable": null}});
+        let types = json!([{"name": "tree.planted", "description": null, "schema": schema}]);
+        let webhook = json!({"apiVersion": "posthaste.dev/v1alpha1", "kind": "Webhook", "metadata": {"name": "trees"}, "spec": {"eventTypes": types}});
+        let kept = admit(&webhook).unwrap();
+        assert_eq!(kept["spec"]["eventTypes"][0], json!({"name": "tree.planted", "schema": schema}));
     }
 
     #[test]

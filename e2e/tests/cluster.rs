@@ -10,12 +10,18 @@ mod explain;
 mod failing;
 #[path = "cluster/fan_out.rs"]
 mod fan_out;
+#[path = "cluster/filter.rs"]
+mod filter;
 #[path = "cluster/ingest.rs"]
 mod ingest;
+#[path = "cluster/ingest_tls.rs"]
+mod ingest_tls;
 #[path = "cluster/keys.rs"]
 mod keys;
 #[path = "cluster/manifests.rs"]
 mod manifests;
+#[path = "cluster/monitoring.rs"]
+mod monitoring;
 #[path = "cluster/ownership.rs"]
 mod ownership;
 #[path = "cluster/quickstart.rs"]

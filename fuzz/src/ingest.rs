@@ -1,20 +1,25 @@
 //! `POST /v1/events` with any body and any media types.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    io::Read,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use arc_swap::ArcSwap;
 use axum::{
     body::Body,
     http::{Request, header},
 };
-use bytes::Bytes;
 use futures::{FutureExt, future::BoxFuture};
 use http_body_util::BodyExt;
 use jiff::Timestamp;
 use posthaste_delivery_config::Authentication;
 use posthaste_delivery_sidecar::{
     event::Event,
-    ingest::{self, AcceptError, AcceptEvents, Catalogue, Ingest, Kept, Limits, Prepared, Settings, auth::NoApiServer},
+    ingest::{
+        self, AcceptError, AcceptEvents, BearerKeys, Catalogue, Ingest, Kept, Limits, Prepared, Settings,
+        auth::NoApiServer,
+    },
     shutdown,
     telemetry::Metrics,
 };
@@ -25,6 +30,7 @@ use crate::{Choices, wait};
 
 const MAX_PAYLOAD: usize = 4096;
 const MAX_EVENTS: usize = 16;
+const MAX_BODY: usize = 64 * 1024;
 
 /// Keeps all.
 #[derive(Default)]
@@ -39,7 +45,8 @@ impl AcceptEvents for Memory {
 }
 
 /// The first byte of an input says what the request is: JSON, NDJSON (1), or what the first line says (2); with an `Accept`
-/// header that is the next line (4); to a Webhook with a catalogue (8). The rest is the body.
+/// header that is the next line (4); to a Webhook with a catalogue (8); with a body that is said to be gzip (16) or zstd (32),
+/// which it is when it is compressed here (64). The rest is the body.
 pub fn ingest(input: &[u8]) {
     let mut choices = Choices(input);
     let flags = choices.byte();
@@ -52,9 +59,21 @@ pub fn ingest(input: &[u8]) {
     if flags & 4 != 0 {
         request = request.header(header::ACCEPT, choices.line());
     }
-    let body = Bytes::copy_from_slice(choices.0);
+    let coding = match flags & 0x30 {
+        0x10 => Some("gzip"),
+        0x20 => Some("zstd"),
+        _ => None,
+    };
+    if let Some(coding) = coding {
+        request = request.header(header::CONTENT_ENCODING, coding);
+    }
+    let sent = match coding.filter(|_| flags & 64 != 0) {
+        Some(coding) => compress(coding, choices.0),
+        None => choices.0.to_vec(),
+    };
+    let body = coding.map_or_else(|| sent.clone(), |coding| expand(coding, &sent));
     // Not every line is a header's value.
-    let Ok(request) = request.body(Body::from(body.clone())) else { return };
+    let Ok(request) = request.body(Body::from(sent)) else { return };
 
     let kept = Arc::new(Memory::default());
     let catalogue = (flags & 8 != 0).then(|| Catalogue::new(vec!["order.created".into(), "order.paid".into()]));
@@ -62,6 +81,7 @@ pub fn ingest(input: &[u8]) {
     let ingest = Ingest {
         settings: Arc::new(ArcSwap::from_pointee(Settings {
             authentication: Authentication::None,
+            bearer_keys: BearerKeys::default(),
             catalogue,
             max_payload_bytes: MAX_PAYLOAD,
             idempotency_window_ms: 1000,
@@ -71,7 +91,7 @@ pub fn ingest(input: &[u8]) {
         journal: kept.clone(),
         clock: Arc::new(|| Timestamp::UNIX_EPOCH),
         new_id: Arc::new(|_| "made".into()),
-        limits: Limits { events: MAX_EVENTS, ..Limits::default() },
+        limits: Limits { events: MAX_EVENTS, body_bytes: MAX_BODY, ..Limits::default() },
         shutdown,
         metrics: Metrics::new(),
     };
@@ -101,4 +121,26 @@ fn check(event: &Event, body: &[u8]) {
         serde_json::from_slice::<Box<RawValue>>(json).expect("it is JSON");
     }
     assert_eq!(Event::decode(event.encode()).as_ref(), Ok(event), "it comes back from the journal");
+}
+
+fn compress(coding: &str, body: &[u8]) -> Vec<u8> {
+    let mut compressed = Vec::new();
+    if coding == "gzip" {
+        let mut encoder = flate2::read::GzEncoder::new(body, flate2::Compression::fast());
+        encoder.read_to_end(&mut compressed).expect("it reads from memory");
+        return compressed;
+    }
+    zstd::encode_all(body, 1).expect("it reads from memory")
+}
+
+/// What a body expands to by another way, as far as it does and may be taken.
+fn expand(coding: &str, body: &[u8]) -> Vec<u8> {
+    let mut expanded = Vec::new();
+    let most = MAX_BODY as u64;
+    // What it has read when it fails is left in `expanded`.
+    let _ = match coding {
+        "gzip" => flate2::bufread::MultiGzDecoder::new(body).take(most).read_to_end(&mut expanded),
+        _ => zstd::Decoder::new(body).and_then(|decoder| decoder.take(most).read_to_end(&mut expanded)),
+    };
+    expanded
 }

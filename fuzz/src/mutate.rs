@@ -6,7 +6,7 @@ use rand::{Rng, RngExt, seq::IndexedRandom};
 pub const MAX_BYTES: usize = 8 << 10;
 
 /// What parsers look for.
-const TOKENS: [&[u8]; 24] = [
+const TOKENS: [&[u8]; 36] = [
     b"{",
     b"}",
     b"[",
@@ -31,6 +31,18 @@ const TOKENS: [&[u8]; 24] = [
     b"application/json",
     b";charset=",
     b"GMT",
+    b"127.0.0.1",
+    b"0x7f",
+    b"::ffff:",
+    b"%2e",
+    b"event.data",
+    b".exists(x,",
+    b".map(x,",
+    b"has(event.",
+    b".matches('",
+    b"(",
+    b")",
+    b" && ",
 ];
 
 /// One of `inputs`, changed in a few places, or put together of two.

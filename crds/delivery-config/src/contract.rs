@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, HashSet};
 use ipnet::IpNet;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::{Redacted, defaults, hash};
 
@@ -115,6 +116,9 @@ pub struct Interest {
     /// Patterns of event types; `None` matches all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub event_types: Option<Vec<String>>,
+    /// Of those, only events for which this expression is true.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub filter: Option<String>,
 }
 
 /// Names a chunk and says what it must contain.
@@ -162,8 +166,18 @@ pub struct WebhookConfig {
     /// The catalogue of event types; `None` accepts any well-formed type.
     #[serde(default)]
     pub event_types: Option<Vec<String>>,
+    /// What the data of events looks like, by type of the catalogue. A type that is missing has any data.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub event_schemas: BTreeMap<String, Value>,
     /// Who may post events.
     pub authentication: Authentication,
+    /// SHA-256 of each key of [`Authentication::BearerKeys`], in hex, in order. Hashes, because nobody needs the keys;
+    /// hidden, because who has a hash can try out keys.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub bearer_keys: Vec<Redacted>,
+    /// Events are taken in over TLS only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<IngestTls>,
     /// Largest event in bytes.
     pub max_payload_bytes: u32,
     /// For how long ids are remembered, in milliseconds.
@@ -222,8 +236,29 @@ impl Default for DeadLetter {
 pub enum Authentication {
     /// TokenReview and LocalSubjectAccessReview.
     ServiceAccount,
+    /// Who sends one of [`WebhookConfig::bearer_keys`].
+    BearerKeys,
     /// Everyone.
     None,
+}
+
+/// That events are taken in over TLS, and with what.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct IngestTls {
+    /// The last pair that could be used. `None`: there has been none, and no connection is taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pair: Option<TlsPair>,
+}
+
+/// A certificate and its key.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct TlsPair {
+    /// The certificate and those that lead to its root, in PEM.
+    pub certificates: String,
+    /// The key in PEM.
+    pub private_key: Redacted,
 }
 
 /// Bounds of a Webhook.
@@ -323,6 +358,9 @@ pub struct Endpoint {
     /// Patterns of event types; `None` matches all.
     #[serde(default)]
     pub event_types: Option<Vec<String>>,
+    /// Of those, only events for which this expression is true.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub filter: Option<String>,
     /// Where deliveries go.
     pub target: Target,
     /// Headers: the Webhook's defaults and the endpoint's own, each name once.

@@ -13,13 +13,16 @@ pub mod defaults;
 mod hash;
 pub mod render;
 pub mod resolve;
+pub mod schema;
 pub mod secret;
 pub mod template;
+mod tls;
 
 pub use contract::{
     AddressPolicy, Authentication, CONTRACT_VERSION, Chunk, ChunkRef, CircuitBreaker, DeadLetter, DeliveryOrdering,
-    DeliveryPolicy, DeliveryRate, Endpoint, HeaderValue, Index, Interest, Limits, OnExhausted, RateLimit, RetryPolicy,
-    SigningKey, StatusBudget, StatusMode, Target, TargetKind, Tombstone, Waiting, WebhookConfig,
+    DeliveryPolicy, DeliveryRate, Endpoint, HeaderValue, Index, IngestTls, Interest, Limits, OnExhausted, RateLimit,
+    RetryPolicy, SigningKey, StatusBudget, StatusMode, Target, TargetKind, TlsPair, Tombstone, Waiting, WebhookConfig,
 };
 pub use render::{Rendered, render};
 pub use secret::Redacted;
+pub use tls::PairError;

@@ -32,7 +32,7 @@ pub struct Input<'a> {
     /// Every endpoint that names it. A UID that is missing here and was in `previous` counts as deleted, so this must
     /// come from a complete list.
     pub endpoints: &'a [&'a WebhookEndpoint],
-    /// What the endpoints refer to.
+    /// What the Webhook and the endpoints refer to.
     pub lookup: &'a Lookup,
     /// What the cluster's administrator opened and closed for this namespace.
     pub address_policy: &'a AddressPolicy,
@@ -53,6 +53,8 @@ pub struct Input<'a> {
 pub struct Rendered {
     /// Condition `Accepted` of the Webhook.
     pub webhook: Outcome,
+    /// Condition `ResolvedRefs` of the Webhook.
+    pub resolved_refs: Outcome,
     /// What to write, or `None` when the Webhook is not accepted: what was written before stays in force.
     pub configuration: Option<Configuration>,
     /// One for each endpoint of the input, in its order.
@@ -100,7 +102,10 @@ impl Rendered {
 /// Judges a Webhook and its endpoints, and makes the configuration of those that can be delivered to.
 pub fn render(input: &Input) -> Rendered {
     let outcome = resolve::webhook::validate(input.webhook, input.endpoints.iter().copied());
-    let config = resolve::webhook::configuration(input.webhook, input.address_policy, input.status);
+    let uid = input.webhook.metadata.uid.as_deref().unwrap_or_default();
+    let previous = input.previous.map(|previous| &previous.webhook).filter(|previous| previous.uid == uid);
+    let config =
+        resolve::webhook::configuration(input.webhook, input.lookup, previous, input.address_policy, input.status);
     let (webhook, config) = match (outcome.status, config) {
         (Status::True, Ok(config)) => (outcome, Some(config)),
         (Status::True, Err(refusal)) => (refusal.into(), None),
@@ -134,7 +139,8 @@ pub fn render(input: &Input) -> Rendered {
         index.revision = hash::revision(salt, json(&index).as_bytes());
         Configuration { index, chunks }
     });
-    Rendered { webhook, configuration, endpoints: outcomes(input.endpoints, verdicts) }
+    let resolved_refs = resolve::resolved_refs(input.webhook, input.lookup);
+    Rendered { webhook, resolved_refs, configuration, endpoints: outcomes(input.endpoints, verdicts) }
 }
 
 fn outcomes(endpoints: &[&WebhookEndpoint], verdicts: Vec<Verdict>) -> Vec<EndpointOutcome> {

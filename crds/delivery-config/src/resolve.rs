@@ -9,15 +9,18 @@
 mod accept;
 mod delivery;
 mod headers;
+mod ingest;
 mod keys;
 mod lookup;
 mod outcome;
 mod references;
+mod schemas;
 mod target;
 mod url;
 mod verdict;
 pub mod webhook;
 
+pub use ingest::{MAX_BEARER_KEYS, ingest_references, resolved_refs};
 pub use keys::{GENERATED_KEY, GENERATED_KEY_ID, MAX_KEY_BYTES, MIN_KEY_BYTES, generated_key};
 pub use lookup::{Lookup, Service};
 pub use outcome::{Outcome, Refusal, Status};

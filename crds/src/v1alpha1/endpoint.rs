@@ -101,6 +101,12 @@ pub struct EndpointSettings {
     )]
     #[x_kube(merge_strategy = kube::core::ListMerge::Set)]
     pub event_types: Option<Vec<String>>,
+    /// Which of those events to receive: a CEL expression over `event` (`id`, `type`, `source`, `subject`, `time`, `tenant`,
+    /// `data`, `metadata`), such as `event.data.total > 100`. Left out, all. An event for which it has no value, such as one
+    /// without that field, is not received.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 1024))]
+    pub filter: Option<String>,
     /// Where deliveries go.
     pub target: Target,
     /// Headers sent with every delivery, besides those of the Webhook's `defaults.headers`; of two with the same name

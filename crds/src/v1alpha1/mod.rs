@@ -13,7 +13,7 @@ mod target;
 mod template;
 mod webhook;
 
-pub use common::{Header, HeaderSource, Rate, SecretKeyRef};
+pub use common::{Header, HeaderSource, Rate, SecretKeyRef, SecretRef};
 pub use delivery::{
     Backoff, CircuitBreaker, CircuitBreakerType, DeliveryOrdering, DeliveryRate, DeliverySettings, OnExhausted, Retry,
 };
@@ -26,6 +26,6 @@ pub use status::{
 pub use target::{ServiceRef, Target, UrlSource};
 pub use template::PodTemplate;
 pub use webhook::{
-    Authentication, DeadLetter, EmptyDir, EndpointDefaults, EventType, History, Ingest, Journal, JournalStorage,
-    JournalType, Limits, VolumeClaim, Webhook, WebhookSpec,
+    Authentication, BearerKeys, DeadLetter, EmptyDir, EndpointDefaults, EventType, History, Ingest, IngestTls, Journal,
+    JournalStorage, JournalType, Limits, VolumeClaim, Webhook, WebhookSpec,
 };

@@ -2,10 +2,11 @@
 
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use kube::{CustomResource, KubeSchema};
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
-use super::{DeliverySettings, Header, InlineEndpoint, PodTemplate, Rate, WebhookStatus};
+use super::{DeliverySettings, Header, InlineEndpoint, PodTemplate, Rate, SecretRef, WebhookStatus};
 use crate::Duration;
 
 /// One stream of events and the runtime that delivers it.
@@ -98,15 +99,33 @@ pub struct EventType {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 1024))]
     pub description: Option<String>,
+    /// What the data of its events looks like, as JSON Schema 2020-12. An event whose data does not fit is refused. At
+    /// most 64 KiB, and 128 KiB for all types together; references outside of the schema are not possible.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "any_object")]
+    pub schema: Option<Value>,
+}
+
+/// An object whose members are not ours. Its size is bounded when it is judged.
+fn any_object(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "object", "x-kubernetes-preserve-unknown-fields": true})
 }
 
 /// How events are taken in.
 #[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, KubeSchema)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("!has(self.authentication) || self.authentication != 'BearerKeys' || has(self.bearerKeys)").message("authentication: BearerKeys needs bearerKeys.secretRef").field_path(".authentication"))]
+#[x_kube(validation = Rule::new("!has(self.bearerKeys) || (has(self.authentication) && self.authentication == 'BearerKeys')").message("bearerKeys is used with authentication: BearerKeys only").field_path(".bearerKeys"))]
 pub struct Ingest {
     /// Who may post events. Default `ServiceAccount`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub authentication: Option<Authentication>,
+    /// The keys of `authentication: BearerKeys`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bearer_keys: Option<BearerKeys>,
+    /// Makes the ingest Service speak HTTPS, and no plain HTTP. Default: plain HTTP.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<IngestTls>,
     /// The largest event that is accepted, in bytes of its JSON text. Default 262144.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 1_048_576))]
@@ -124,8 +143,28 @@ pub enum Authentication {
     /// Callers send a ServiceAccount token of audience `posthaste.dev`; Kubernetes' own authorization decides.
     #[default]
     ServiceAccount,
+    /// Callers send one of the keys in a Secret: for producers that have no ServiceAccount.
+    BearerKeys,
     /// Everyone who can reach the Service.
     None,
+}
+
+/// Keys that producers send as `Authorization: Bearer <key>`.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct BearerKeys {
+    /// A Secret. The value of each of its entries is one key, whatever the entry is called; all are valid at once, so
+    /// that one can be replaced after the other. A key is 16 to 512 visible ASCII characters, and at most 64 are used.
+    pub secret_ref: SecretRef,
+}
+
+/// What the ingest Service proves who it is with.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct IngestTls {
+    /// A Secret of type `kubernetes.io/tls`, such as cert-manager writes: `tls.crt` is the certificate with the ones that
+    /// lead to its root, `tls.key` its key. When it changes, new connections get the new certificate.
+    pub secret_ref: SecretRef,
 }
 
 /// Bounds on what a Webhook may use.

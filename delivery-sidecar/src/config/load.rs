@@ -8,6 +8,7 @@ use std::{
 use posthaste_delivery_config::{
     ChunkRef, Index, Tombstone, Waiting, WebhookConfig,
     contract::{self, ContractError},
+    schema::EventSchemas,
 };
 
 use super::Source;
@@ -18,6 +19,8 @@ use crate::{endpoint::Endpoint, route::Interest};
 pub struct Loaded {
     /// The Webhook's settings.
     pub webhook: Arc<WebhookConfig>,
+    /// The schemas of its event types, compiled.
+    pub schemas: Arc<EventSchemas>,
     /// The configuration's revision.
     pub revision: Arc<str>,
     /// The endpoints, in order of UID.
@@ -92,10 +95,12 @@ impl LoadError {
     }
 }
 
-/// Reads configurations; remembers the chunks of the last good one, so that only changed ones are read.
+/// Reads configurations; remembers the chunks and the schemas of the last good one, so that only changed ones are read
+/// and compiled.
 #[derive(Debug, Default)]
 pub struct Loader {
     chunks: BTreeMap<u8, KnownChunk>,
+    schemas: Arc<EventSchemas>,
 }
 
 #[derive(Clone, Debug)]
@@ -122,14 +127,26 @@ impl Loader {
         if let Some(twice) = endpoints.iter().find(|endpoint| !seen.insert(&endpoint.uid)) {
             return Err(LoadError::Invalid(format!("endpoint {} is in the configuration twice", twice.name)));
         }
+        let schemas = self.compile(&index.webhook)?;
         self.chunks = chunks;
+        self.schemas = Arc::clone(&schemas);
         Ok(Loaded {
             webhook: Arc::new(index.webhook),
+            schemas,
             revision: Arc::from(index.revision),
             endpoints,
             parked: parked(index.parked, index.waiting),
             tombstones: index.tombstones,
         })
+    }
+
+    /// The operator has compiled the same schemas before it wrote them; only one of another release may see it otherwise.
+    fn compile(&self, webhook: &WebhookConfig) -> Result<Arc<EventSchemas>, LoadError> {
+        if self.schemas.source() == &webhook.event_schemas {
+            return Ok(Arc::clone(&self.schemas));
+        }
+        let compiled = EventSchemas::compile(webhook.event_schemas.clone());
+        compiled.map(Arc::new).map_err(|error| LoadError::Invalid(error.to_string()))
     }
 }
 
@@ -170,7 +187,11 @@ pub(crate) fn loaded_endpoint(index: &Index, endpoint: &contract::Endpoint) -> L
         display_url: endpoint.target.display_url.clone(),
         enabled: endpoint.enabled,
         suspend: endpoint.suspend,
-        interest: Interest { tenant: endpoint.tenant.clone(), event_types: endpoint.event_types.clone() },
+        interest: Interest {
+            tenant: endpoint.tenant.clone(),
+            event_types: endpoint.event_types.clone(),
+            filter: endpoint.filter.clone(),
+        },
         compiled: Endpoint::compile(endpoint).map(Arc::new),
     }
 }
@@ -190,7 +211,7 @@ mod tests {
             let uids = ["a", "b", "c"].map(str::to_owned).to_vec();
             parked(uids, waiting).into_iter().map(|endpoint| endpoint.keeps).collect()
         };
-        let interest = Interest { tenant: Some("acme".to_owned()), event_types: None };
+        let interest = Interest { tenant: Some("acme".to_owned()), event_types: None, filter: None };
         let wanted = Keeps::Wanted(Arc::new(interest.clone()));
         let waiting = |interest, parked: &[u32]| Waiting { interest, parked: parked.to_vec() };
         assert_eq!(keeps(None), [Keeps::AsBefore, Keeps::AsBefore, Keeps::AsBefore]);
@@ -243,6 +264,28 @@ mod tests {
         let error = loaded.endpoints[0].compiled.as_ref().unwrap_err();
         assert!(error.contains("url") && !error.contains("secret.example"), "{error}");
         assert!(loaded.endpoints[1].compiled.is_ok());
+    }
+
+    #[tokio::test]
+    async fn schemas_are_compiled_again_only_when_they_change_and_bad_ones_change_nothing() {
+        let written = Written::default();
+        let write = |generation, schema: &str| {
+            let mut index = crate::config::testing::index(generation);
+            index.webhook.event_types = Some(vec!["a".to_owned()]);
+            index.webhook.event_schemas = BTreeMap::from([("a".to_owned(), serde_json::from_str(schema).unwrap())]);
+            written.write_index(&index);
+            written.current_index()
+        };
+        let mut loader = Loader::default();
+        let first = loader.load(&write(1, r#"{"type": "null"}"#), &written).await.unwrap();
+        assert!(first.schemas.get("a").unwrap().check(b"1").is_err());
+        let second = loader.load(&write(2, r#"{"type": "null"}"#), &written).await.unwrap();
+        assert!(Arc::ptr_eq(&first.schemas, &second.schemas));
+        let error = loader.load(&write(3, r#"{"type": "nil"}"#), &written).await.unwrap_err();
+        assert!(!error.is_transient());
+        assert!(error.to_string().starts_with("the schema of \"a\": at \"/type\""), "{error}");
+        let fourth = loader.load(&write(4, r#"{"type": "number"}"#), &written).await.unwrap();
+        assert!(fourth.schemas.get("a").unwrap().check(b"1").is_ok());
     }
 
     #[tokio::test]

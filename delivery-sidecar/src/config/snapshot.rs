@@ -93,7 +93,7 @@ impl Snapshot {
                 Some((entry.ordinal, &entry.loaded.interest))
             }
         });
-        let router = Router::new(running.chain(waiting));
+        let router = Router::new(running.chain(waiting), previous.map(|previous| &previous.router));
         Self {
             webhook: Arc::clone(&loaded.webhook),
             revision: Arc::clone(&loaded.revision),
@@ -146,15 +146,20 @@ mod tests {
     use posthaste_delivery_config::{Endpoint as Written, Interest, Redacted, Tombstone};
 
     use super::*;
-    use crate::config::{
-        load::loaded_endpoint,
-        testing::{endpoint, index, webhook},
+    use crate::{
+        config::{
+            load::loaded_endpoint,
+            testing::{endpoint, index, webhook},
+        },
+        event::Event,
+        render::fixture,
     };
 
     fn loaded(endpoints: &[Written]) -> Loaded {
         let index = index(1);
         Loaded {
             webhook: Arc::new(webhook(1)),
+            schemas: Arc::default(),
             revision: Arc::from("r1"),
             endpoints: endpoints.iter().map(|endpoint| Arc::new(loaded_endpoint(&index, endpoint))).collect(),
             parked: Vec::new(),
@@ -167,6 +172,11 @@ mod tests {
         Some(Ordinal(u32::from(number - b'a')))
     }
 
+    fn routed(snapshot: &Snapshot, event_type: &str) -> Vec<Ordinal> {
+        let event = Event { event_type: event_type.to_owned(), ..fixture::event() };
+        snapshot.router.route(&event).endpoints
+    }
+
     const A: Ordinal = Ordinal(0);
     const B: Ordinal = Ordinal(1);
 
@@ -175,7 +185,7 @@ mod tests {
         let disabled = Written { enabled: false, ..endpoint("a") };
         let suspended = Written { suspend: true, ..endpoint("b") };
         let snapshot = Snapshot::new(&loaded(&[disabled, suspended]), None, ordinal);
-        assert_eq!(snapshot.router.route(None, "x"), [B]);
+        assert_eq!(routed(&snapshot, "x"), [B]);
         let settings = snapshot.settings();
         assert_eq!(
             settings.lanes.iter().map(|(ordinal, lane)| (*ordinal, lane.suspend)).collect::<Vec<_>>(),
@@ -193,22 +203,22 @@ mod tests {
         let first = Snapshot::new(&loaded(&[endpoint("a"), endpoint("b")]), None, ordinal);
         let parked = b_parked(Keeps::AsBefore);
         let second = Snapshot::new(&parked, Some(&first), ordinal);
-        assert_eq!(second.router.route(None, "x"), [A, B]);
+        assert_eq!(routed(&second, "x"), [A, B]);
         assert_eq!(second.settings().lanes.len(), 1);
         let third = Snapshot::new(&parked, Some(&second), ordinal);
-        assert_eq!(third.router.route(None, "x"), [A, B]);
+        assert_eq!(routed(&third, "x"), [A, B]);
         let after_restart = Snapshot::new(&parked, None, ordinal);
-        assert_eq!(after_restart.router.route(None, "x"), [A]);
+        assert_eq!(routed(&after_restart, "x"), [A]);
     }
 
     #[test]
     fn a_waiting_endpoint_gets_what_it_wants_now_known_before_or_not() {
         let first = Snapshot::new(&loaded(&[endpoint("a"), endpoint("b")]), None, ordinal);
-        let interest = Interest { tenant: None, event_types: Some(vec!["y".to_owned()]) };
+        let interest = Interest { tenant: None, event_types: Some(vec!["y".to_owned()]), filter: None };
         let waiting = b_parked(Keeps::Wanted(Arc::new(interest)));
         for previous in [Some(&first), None] {
             let snapshot = Snapshot::new(&waiting, previous, ordinal);
-            assert_eq!((snapshot.router.route(None, "x"), snapshot.router.route(None, "y")), (vec![A], vec![A, B]));
+            assert_eq!((routed(&snapshot, "x"), routed(&snapshot, "y")), (vec![A], vec![A, B]));
             assert_eq!(snapshot.settings().lanes.len(), 1, "it does not run");
         }
     }
@@ -217,7 +227,7 @@ mod tests {
     fn an_endpoint_that_is_not_accepted_any_more_gets_nothing_new_at_once() {
         let first = Snapshot::new(&loaded(&[endpoint("a"), endpoint("b")]), None, ordinal);
         let second = Snapshot::new(&b_parked(Keeps::Nothing), Some(&first), ordinal);
-        assert_eq!(second.router.route(None, "x"), [A]);
+        assert_eq!(routed(&second, "x"), [A]);
         assert!(second.dropped.is_empty());
     }
 
@@ -232,7 +242,7 @@ mod tests {
         assert!(entry.config_error().is_some());
         let fresh = Snapshot::new(&loaded(&[bad]), None, ordinal);
         assert!(fresh.settings().lanes.is_empty());
-        assert_eq!(fresh.router.route(None, "x"), [A]);
+        assert_eq!(routed(&fresh, "x"), [A]);
     }
 
     #[test]

@@ -30,6 +30,7 @@ pub(crate) fn endpoint(name: &str) -> Endpoint {
         parameters: BTreeMap::new(),
         tenant: None,
         event_types: None,
+        filter: None,
         target: Target {
             url: Redacted::new(format!("https://{name}.example/hook")),
             display_url: Some(format!("https://{name}.example")),
@@ -60,7 +61,10 @@ pub(crate) fn webhook(generation: i64) -> WebhookConfig {
         uid: "uid-webhook".to_owned(),
         generation,
         event_types: None,
+        event_schemas: BTreeMap::new(),
         authentication: Authentication::None,
+        bearer_keys: Vec::new(),
+        tls: None,
         max_payload_bytes: 262_144,
         idempotency_window_ms: 86_400_000,
         limits: Limits { event_rate: None, in_flight: 64 },

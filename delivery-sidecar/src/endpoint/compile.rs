@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 
 use http::{HeaderName, HeaderValue, header};
 use posthaste_delivery_config::{self as config, Redacted, template::Template};
+use posthaste_expressions::Filter;
 use posthaste_signing::{SymmetricKey, standard_webhooks};
 use sha2::{Digest, Sha256};
 use url::Url;
@@ -44,6 +45,9 @@ impl Endpoint {
         }
         if endpoint.signing_keys.is_empty() {
             return Err("signingKeys: at least one key is needed".to_owned());
+        }
+        if let Some(filter) = &endpoint.filter {
+            Filter::compile(filter).map_err(|error| format!("filter: {error}"))?;
         }
         Ok(Self {
             uid: Arc::from(endpoint.uid.as_str()),
@@ -195,6 +199,10 @@ mod tests {
             (with_header("X-Api-Key", "s3cret\0", false), "headers[0] (X-Api-Key): the value contains a control"),
             (with_header("X-Api-Key", &long, true), "headers[0] (X-Api-Key): the value is longer than 4096 bytes"),
             (with_header("X-Type", "s3cret${event.nope}", true), "headers[0] (X-Type): at character 9: "),
+            (
+                config::Endpoint { filter: Some("event.data.total >".to_owned()), ..endpoint() },
+                "filter: line 1, column 19: expected a value",
+            ),
         ] {
             let error = Endpoint::compile(&endpoint).unwrap_err();
             assert!(error.starts_with(field), "{error}");

@@ -14,6 +14,7 @@ pub fn endpoint() -> Endpoint {
         parameters: std::collections::BTreeMap::new(),
         tenant: None,
         event_types: None,
+        filter: None,
         target: Target {
             url: Redacted::new("https://hooks.acme.example/v1/orders?token=s3cret"),
             display_url: None,

@@ -1,6 +1,9 @@
-//! The catalogue of event types, and which of its names someone may have meant.
+//! The catalogue of event types: which there are, which of their names someone may have meant, and what the data of
+//! their events looks like.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
+
+use posthaste_delivery_config::schema::{EventSchema, EventSchemas};
 
 /// Most names in a hint.
 const HINTS: usize = 5;
@@ -9,17 +12,30 @@ const NEAR: usize = 3;
 
 /// The event types that a Webhook accepts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Catalogue(BTreeSet<String>);
+pub struct Catalogue {
+    names: BTreeSet<String>,
+    schemas: Arc<EventSchemas>,
+}
 
 impl Catalogue {
-    /// A catalogue of these names.
+    /// A catalogue of these names, with any data.
     pub fn new(names: impl IntoIterator<Item = String>) -> Self {
-        Self(names.into_iter().collect())
+        Self::with_schemas(names, Arc::default())
+    }
+
+    /// A catalogue of these names, of which some have schemas.
+    pub fn with_schemas(names: impl IntoIterator<Item = String>, schemas: Arc<EventSchemas>) -> Self {
+        Self { names: names.into_iter().collect(), schemas }
     }
 
     /// True when an event of this type is accepted.
     pub fn contains(&self, name: &str) -> bool {
-        self.0.contains(name)
+        self.names.contains(name)
+    }
+
+    /// What the data of an event of this type looks like, if that is said.
+    pub fn schema(&self, name: &str) -> Option<&EventSchema> {
+        self.schemas.get(name)
     }
 
     /// A sentence about the names that may have been meant: the near ones, or else the first ones.
@@ -27,17 +43,17 @@ impl Catalogue {
     /// Its cost grows with the catalogue (at most 512 names) and the length of the names.
     pub fn hint(&self, name: &str) -> String {
         let mut near: Vec<_> = self
-            .0
+            .names
             .iter()
             .filter_map(|known| Some((distance_within(known.as_bytes(), name.as_bytes(), NEAR)?, known.as_str())))
             .collect();
         near.sort_unstable();
         if near.is_empty() {
-            return match self.0.len() {
+            return match self.names.len() {
                 0 => "the catalogue is empty".into(),
-                n if n <= HINTS => format!("the catalogue has {}", quoted(self.0.iter().map(String::as_str))),
+                n if n <= HINTS => format!("the catalogue has {}", quoted(self.names.iter().map(String::as_str))),
                 n => {
-                    let first = quoted(self.0.iter().take(HINTS).map(String::as_str));
+                    let first = quoted(self.names.iter().take(HINTS).map(String::as_str));
                     format!("the catalogue has {first} and {} more", n - HINTS)
                 }
             };

@@ -5,13 +5,16 @@ use std::time::Duration;
 /// What requests may hold and how long they may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Most bytes of a body.
+    /// Most bytes of a body, as it is sent and expanded.
     pub body_bytes: usize,
     /// Most events in a request.
     pub events: usize,
     /// Most bytes of bodies in memory, over all requests. An event is copied once on its way into the journal, so up to
     /// twice as much memory may be used. At least [`Limits::body_bytes`].
     pub memory_bytes: usize,
+    /// Most compressed bodies that are expanded at a time. Each takes up to 8.5 MiB besides what it holds of
+    /// [`Limits::memory_bytes`]: what a stream may look back on.
+    pub expansions: usize,
     /// Most requests in progress.
     pub requests: usize,
     /// Longest time that a request waits for memory.
@@ -26,6 +29,7 @@ impl Default for Limits {
             body_bytes: 16 * 1024 * 1024,
             events: 1000,
             memory_bytes: 64 * 1024 * 1024,
+            expansions: 2,
             requests: 4096,
             memory_wait: Duration::from_secs(5),
             body_time: Duration::from_secs(30),

@@ -2,7 +2,10 @@
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 
-use super::problem::{Kind, Problem};
+use super::{
+    expand::Coding,
+    problem::{Kind, Problem},
+};
 
 const ACCEPTED: &str = "application/json, application/x-ndjson";
 
@@ -17,10 +20,6 @@ pub(super) enum Format {
 
 /// What the headers say that the body is.
 pub(super) fn format(headers: &HeaderMap) -> Result<Format, Problem> {
-    if let Some(encoding) = headers.get(header::CONTENT_ENCODING).filter(|value| !is(value, "identity")) {
-        let detail = format!("Content-Encoding {} is not supported; send the body as it is.", shown(encoding));
-        return Err(Problem::new(Kind::UnsupportedMediaType, detail).header(header::ACCEPT_ENCODING, "identity"));
-    }
     let Some(value) = headers.get(header::CONTENT_TYPE) else {
         return Err(unsupported(format!("The request has no Content-Type; it must be one of {ACCEPTED}.")));
     };
@@ -38,6 +37,25 @@ pub(super) fn format(headers: &HeaderMap) -> Result<Format, Problem> {
         Some(other) if !other.eq_ignore_ascii_case("utf-8") => Err(unsupported("JSON must be sent as UTF-8.".into())),
         _ => Ok(format),
     }
+}
+
+/// How the headers say that the body is compressed; `None` for not at all.
+pub(super) fn coding(headers: &HeaderMap) -> Result<Option<Coding>, Problem> {
+    let mut values = headers.get_all(header::CONTENT_ENCODING).iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    let coding = [("identity", None), ("gzip", Some(Coding::Gzip)), ("x-gzip", Some(Coding::Gzip))];
+    let coding = coding.into_iter().chain([("zstd", Some(Coding::Zstd))]).find(|(name, _)| is(value, name));
+    match (coding, values.next()) {
+        (Some((_, coding)), None) => Ok(coding),
+        (None, None) => Err(unsupported_coding(&format!("Content-Encoding {} is not supported", shown(value)))),
+        // Nothing is gained by compressing twice.
+        (_, Some(_)) => Err(unsupported_coding("The request has more than one Content-Encoding")),
+    }
+}
+
+fn unsupported_coding(what: &str) -> Problem {
+    let detail = format!("{what}; send the body as it is, or compressed once with gzip or zstd.");
+    Problem::new(Kind::UnsupportedMediaType, detail).header(header::ACCEPT_ENCODING, "gzip, zstd, identity")
 }
 
 fn charset(parameters: &str) -> Option<&str> {
@@ -122,12 +140,25 @@ mod tests {
     }
 
     #[test]
-    fn compressed_bodies_are_refused() {
-        let mut headers = headers(header::CONTENT_TYPE, "application/json");
-        headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-        assert!(format(&headers).unwrap_err().detail.contains("\"gzip\""));
-        headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("identity"));
-        assert_eq!(format(&headers), Ok(Format::Json));
+    fn gzip_and_zstd_are_known_and_nothing_else() {
+        assert_eq!(coding(&HeaderMap::new()), Ok(None));
+        for (value, expected) in [
+            ("identity", None),
+            ("gzip", Some(Coding::Gzip)),
+            (" GZip ", Some(Coding::Gzip)),
+            ("x-gzip", Some(Coding::Gzip)),
+            ("zstd", Some(Coding::Zstd)),
+        ] {
+            assert_eq!(coding(&headers(header::CONTENT_ENCODING, value)), Ok(expected), "{value}");
+        }
+        for value in ["br", "deflate", "gzip, zstd", "gzip;q=1", ""] {
+            let problem = coding(&headers(header::CONTENT_ENCODING, value)).unwrap_err();
+            assert_eq!(problem.kind, Kind::UnsupportedMediaType, "{value}");
+            assert_eq!(problem.header.unwrap().1, "gzip, zstd, identity", "{value}");
+        }
+        let mut twice = headers(header::CONTENT_ENCODING, "gzip");
+        twice.append(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        assert!(coding(&twice).unwrap_err().detail.contains("more than one"));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Takes events over HTTP. Checks them, asks who may post them, and answers when they are kept; knows nothing of
 //! endpoints, deliveries or the journal's form.
 //!
-//! The way of a request: who posts it -> what it is -> its body, within bounds -> its events -> each one's checks ->
+//! The way of a request: who posts it -> what it is -> its body, within bounds, expanded if it is compressed -> its events -> each one's checks ->
 //! the event rate -> [`AcceptEvents`] -> the answer.
 
 pub mod accept;
@@ -9,6 +9,7 @@ mod answer;
 pub mod auth;
 mod body;
 mod catalogue;
+mod expand;
 mod handler;
 pub(crate) mod idempotency;
 mod limits;
@@ -36,7 +37,7 @@ use tokio::time::Instant;
 use uuid::{NoContext, Uuid};
 
 pub use accept::{AcceptError, AcceptEvents, Kept, Prepared};
-pub use auth::{Authorizer, ServiceAccountAuthorizer};
+pub use auth::{Authorizer, BearerKeys, ServiceAccountAuthorizer};
 pub use catalogue::Catalogue;
 pub use limits::Limits;
 pub use settings::Settings;

@@ -50,6 +50,8 @@ kinds! {
     MalformedJson => "malformed-json", BAD_REQUEST, "Malformed JSON";
     /// The body could not be read to its end.
     BrokenBody => "broken-body", BAD_REQUEST, "Broken request body";
+    /// The body is not what its content coding says.
+    MalformedEncoding => "malformed-encoding", BAD_REQUEST, "Malformed compressed body";
     /// Fields of an event are missing, unknown or not as they must be.
     InvalidEvent => "invalid-event", UNPROCESSABLE_ENTITY, "Invalid event";
     /// No event of a batch was kept.

@@ -1,15 +1,19 @@
 //! What the Webhook's configuration says about ingest. Swapped as a whole when the configuration changes; a request
 //! sees the settings of the moment at which it began.
 
-use posthaste_delivery_config::{Authentication, RateLimit, WebhookConfig};
+use std::sync::Arc;
 
-use super::catalogue::Catalogue;
+use posthaste_delivery_config::{Authentication, RateLimit, WebhookConfig, schema::EventSchemas};
+
+use super::{auth::BearerKeys, catalogue::Catalogue};
 
 /// The settings.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
     /// Who may post events.
     pub authentication: Authentication,
+    /// The keys of [`Authentication::BearerKeys`].
+    pub bearer_keys: BearerKeys,
     /// The event types that are accepted; `None` accepts any well-formed type.
     pub catalogue: Option<Catalogue>,
     /// Most bytes of one event's JSON text.
@@ -20,11 +24,14 @@ pub struct Settings {
     pub event_rate: Option<RateLimit>,
 }
 
-impl From<&WebhookConfig> for Settings {
-    fn from(config: &WebhookConfig) -> Self {
+impl Settings {
+    /// Those of a configuration whose schemas are compiled.
+    pub fn new(config: &WebhookConfig, schemas: &Arc<EventSchemas>) -> Self {
+        let catalogue = |types| Catalogue::with_schemas(types, Arc::clone(schemas));
         Self {
             authentication: config.authentication,
-            catalogue: config.event_types.clone().map(Catalogue::new),
+            bearer_keys: BearerKeys::new(&config.bearer_keys),
+            catalogue: config.event_types.clone().map(catalogue),
             max_payload_bytes: config.max_payload_bytes as usize,
             idempotency_window_ms: i64::try_from(config.idempotency_window_ms).unwrap_or(i64::MAX),
             event_rate: config.limits.event_rate,

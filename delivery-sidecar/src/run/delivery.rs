@@ -125,7 +125,8 @@ impl Delivery {
         let (budget, budget_receiver) = watch::channel(loaded.webhook.status.clone());
         let in_force = InForce {
             snapshot: Arc::new(ArcSwap::new(Arc::clone(&snapshot))),
-            ingest: Arc::new(ArcSwap::from_pointee(ingest::Settings::from(&*loaded.webhook))),
+            ingest: Arc::new(ArcSwap::from_pointee(ingest::Settings::new(&loaded.webhook, &loaded.schemas))),
+            encryption: configurator.encryption(&loaded.webhook),
             budget,
         };
 
@@ -155,7 +156,8 @@ impl Delivery {
         let listener = TcpListener::bind(listen).await.with_context(|| format!("cannot listen on {listen}"))?;
         let address = listener.local_addr().context("cannot listen")?;
         let (ingest_trigger, stop_ingest) = shutdown::channel();
-        let intake = Intake::new(journal.clone(), Arc::clone(&in_force.snapshot), backlog, outbox.clone());
+        let snapshot = Arc::clone(&in_force.snapshot);
+        let intake = Intake::new(journal.clone(), snapshot, backlog, outbox.clone(), metrics.clone());
         let router = ingest::router(Ingest {
             settings: Arc::clone(&in_force.ingest),
             authorizer,
@@ -167,7 +169,8 @@ impl Delivery {
             metrics,
         });
         let limits = serve::Limits { grace: INGEST_GRACE, ..serve::Limits::default() };
-        let ingest = tokio::spawn(serve::serve(listener, router, limits, stop_ingest));
+        let encryption = Arc::clone(&in_force.encryption);
+        let ingest = tokio::spawn(serve::serve_encrypted(listener, router, encryption, limits, stop_ingest));
         let snapshot = Arc::clone(&in_force.snapshot);
         let replayer = Replayer { journal: journal.clone(), engine: outbox.clone(), snapshot };
         let configurator = tokio::spawn(configurator.follow(configurations, in_force, outbox.clone()));

@@ -5,13 +5,19 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use futures::future::BoxFuture;
 use posthaste_journal::{Accepted, Journal, NewEvent};
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, task::spawn_blocking};
 
 use super::{backlog::Backlog, engine_task::Message};
 use crate::{
     config::Snapshot,
     ingest::{AcceptError, AcceptEvents, Kept, Prepared},
+    route::{Routed, Router},
+    telemetry::{Metrics, events::FiltersErred},
 };
+
+/// More evaluations of filters than this are not made between two other things that a thread does: each takes some
+/// microseconds, and about a millisecond at worst.
+const FILTERS_INLINE: usize = 32;
 
 /// See the module.
 pub struct Intake {
@@ -19,6 +25,7 @@ pub struct Intake {
     snapshot: Arc<ArcSwap<Snapshot>>,
     backlog: Backlog,
     engine: mpsc::UnboundedSender<Message>,
+    metrics: Metrics,
 }
 
 impl Intake {
@@ -28,16 +35,28 @@ impl Intake {
         snapshot: Arc<ArcSwap<Snapshot>>,
         backlog: Backlog,
         engine: mpsc::UnboundedSender<Message>,
+        metrics: Metrics,
     ) -> Self {
-        Self { journal, snapshot, backlog, engine }
+        Self { journal, snapshot, backlog, engine, metrics }
     }
 
     async fn keep(&self, batch: Vec<Prepared>) -> Result<Vec<Kept>, AcceptError> {
         self.backlog.below_limit().await;
         let snapshot = self.snapshot.load_full();
-        let events = batch.into_iter().map(|prepared| {
+        let (batch, routed) = if batch.len() * snapshot.router.filters() > FILTERS_INLINE {
+            let routing = spawn_blocking(move || {
+                let routed = route(&snapshot.router, &batch);
+                (batch, routed)
+            });
+            routing.await.map_err(|_| AcceptError::Stopping)?
+        } else {
+            let routed = route(&snapshot.router, &batch);
+            (batch, routed)
+        };
+        FiltersErred { errors: routed.iter().flat_map(|routed| &routed.errors) }.emit(&self.metrics);
+        let events = batch.into_iter().zip(routed).map(|(prepared, routed)| {
             let Prepared { event, accepted_ms, idempotency } = prepared;
-            let deliveries = snapshot.router.route(event.tenant.as_deref(), &event.event_type);
+            let deliveries = routed.endpoints;
             NewEvent { payload: event.encode(), accepted_ms, idempotency, deliveries, group: event.group() }
         });
         let events: Vec<NewEvent> = events.collect();
@@ -53,6 +72,10 @@ impl Intake {
         });
         Ok(kept.collect())
     }
+}
+
+fn route(router: &Router, batch: &[Prepared]) -> Vec<Routed> {
+    batch.iter().map(|prepared| router.route(&prepared.event)).collect()
 }
 
 impl AcceptEvents for Intake {

@@ -126,10 +126,7 @@ impl Replayer {
         }
         let Ok(event) = Event::decode(kept.stored.payload.clone()) else { return false };
         let is_of_type = replay.event_type.as_ref().is_none_or(|wanted| *wanted == event.event_type);
-        let matches = || {
-            let endpoints = self.snapshot.load().router.route(event.tenant.as_deref(), &event.event_type);
-            endpoints.binary_search(&replay.endpoint).is_ok()
-        };
+        let matches = || self.snapshot.load().router.wants(replay.endpoint, &event);
         is_of_type && (replay.mode != Mode::Missing || matches())
     }
 

@@ -10,12 +10,14 @@ use super::{
     cache::EventCache,
     conclude::conclude,
     lane::{Lane, Readiness, Running},
+    lateness::{Lateness, Started},
     memo::Memo,
     message::{Effect, Input, LaneView, Options, Settings, Start},
     overflow,
+    places::Places,
     queue::OUTSIDE,
     rate::{Rate, Used},
-    ready::Ready,
+    ready::{Ready, Ticket},
     standing::Standing,
     timers::Timers,
 };
@@ -36,12 +38,11 @@ pub struct Engine {
     ages: Timers,
     cache: EventCache,
     random: SmallRng,
-    limit: usize,
+    /// What is in flight, and what may be.
+    places: Places,
+    lateness: Lateness,
     suspended: bool,
     draining: bool,
-    in_flight: usize,
-    /// Those of `in_flight` whose endpoint is doubtful.
-    doubtful_in_flight: usize,
     /// Deliveries that are not finished, of all lanes that were not dropped.
     pending: u64,
 }
@@ -60,7 +61,7 @@ enum Slot {
 struct Scheduled {
     lane: Lane,
     /// Its ticket in `ready`, if it is there.
-    ready: Option<u64>,
+    ready: Option<Ticket>,
     /// Its entry in `timers`.
     timer: Option<i64>,
     /// Its entry in `ages`.
@@ -79,11 +80,10 @@ impl Engine {
             ages: Timers::default(),
             cache: EventCache::new(options.cache_bytes),
             random: SmallRng::seed_from_u64(options.seed),
-            limit: 1,
+            places: Places::new(1),
+            lateness: Lateness::default(),
             suspended: false,
             draining: false,
-            in_flight: 0,
-            doubtful_in_flight: 0,
             pending: 0,
         }
     }
@@ -116,6 +116,7 @@ impl Engine {
 
     /// Takes an input and adds to `effects` what is to be done now.
     pub fn handle(&mut self, input: Input, now_ms: i64, effects: &mut Vec<Effect>) {
+        self.notice_late(now_ms);
         match input {
             Input::Committed { seq, accepted_ms, deliveries, group, event } => {
                 let (mut kept, mut uses) = (0, 0);
@@ -154,17 +155,21 @@ impl Engine {
         }
         self.expire_timers(now_ms);
         self.start(now_ms, effects);
+        let slots = &self.slots;
+        self.lateness.forget_ended(|started| is_in_flight(slots, started));
     }
 
     /// When [`Input::Tick`] is wanted, if nothing else happens before.
     pub fn wake_at_ms(&self) -> Option<i64> {
         let age_ms = self.ages.next_ms().filter(|_| self.pending > 0);
-        [self.timers.next_ms(), age_ms].into_iter().flatten().min().filter(|_| !self.draining)
+        // Who is late makes room only for those who wait for it.
+        let late_ms = self.lateness.next_ms().filter(|_| !self.ready.is_empty());
+        [self.timers.next_ms(), age_ms, late_ms].into_iter().flatten().min().filter(|_| !self.draining)
     }
 
     /// Attempts in flight.
     pub fn in_flight(&self) -> usize {
-        self.in_flight
+        self.places.taken()
     }
 
     /// Deliveries that are not finished, over all endpoints.
@@ -215,10 +220,7 @@ impl Engine {
         let Some(Slot::Lane(scheduled)) = self.slots.get_mut(ordinal.0 as usize) else { return };
         let lane = &mut scheduled.lane;
         let Some(running) = lane.finish(seq) else { return };
-        self.in_flight -= 1;
-        if lane.standing.is_doubtful() {
-            self.doubtful_in_flight -= 1;
-        }
+        self.places.free(lane.standing.share());
         if lane.dropped {
             if lane.in_flight() == 0 {
                 self.slots[ordinal.0 as usize] = Slot::Dropped;
@@ -228,7 +230,7 @@ impl Engine {
         let before = lane.standing;
         let succeeded = matches!(verdict, Verdict::Succeeded { .. });
         lane.standing = Standing::after(succeeded, ended_ms - running.started_ms);
-        change_sides(&mut self.doubtful_in_flight, before, lane);
+        self.places.go_over(lane.in_flight(), before.share(), lane.standing.share());
         let memory = lane.memory();
         let kind = conclude(lane, running, ended_ms, verdict, now_ms, &mut self.random);
         if !matches!(kind, OutcomeKind::Retry { .. }) {
@@ -264,7 +266,7 @@ impl Engine {
     }
 
     fn configure(&mut self, settings: Settings, now_ms: i64, effects: &mut Vec<Effect>) {
-        self.limit = settings.in_flight.max(1) as usize;
+        self.places.resize(settings.in_flight as usize);
         self.suspended = settings.suspend;
         for slot in &mut self.slots {
             if let Slot::Lane(scheduled) = slot {
@@ -279,7 +281,8 @@ impl Engine {
                 effects.push(Effect::Remember { ordinal, memo });
             }
             let Some(Slot::Lane(scheduled)) = self.slots.get(ordinal.0 as usize) else { continue };
-            change_sides(&mut self.doubtful_in_flight, before, &scheduled.lane);
+            let lane = &scheduled.lane;
+            self.places.go_over(lane.in_flight(), before.share(), lane.standing.share());
         }
         for ordinal in settings.dropped {
             self.drop_lane(ordinal);
@@ -341,13 +344,12 @@ impl Engine {
         self.ages.reset(ordinal, std::mem::replace(&mut scheduled.age, age), age);
         let readiness = if self.suspended { Readiness::Blocked } else { scheduled.lane.readiness(now_ms) };
         if readiness == Readiness::Now {
-            let doubtful = scheduled.lane.standing.is_doubtful();
-            match scheduled.ready {
-                None => scheduled.ready = Some(self.ready.push(ordinal, doubtful)),
-                // It may have been put there while it was doubtful.
-                Some(ticket) if !doubtful => self.ready.is_good(ticket),
-                Some(_) => {}
-            }
+            let share = scheduled.lane.standing.share();
+            scheduled.ready = Some(match scheduled.ready {
+                None => self.ready.push(ordinal, share),
+                // It may have been put there when something else was known of it.
+                Some(ticket) => self.ready.go_over(ticket, share),
+            });
         }
         let timer = if let Readiness::At(at_ms) = readiness { Some(at_ms) } else { None };
         self.timers.reset(ordinal, std::mem::replace(&mut scheduled.timer, timer), timer);
@@ -359,26 +361,37 @@ impl Engine {
         }
     }
 
+    /// Attempts that take long make their endpoints doubtful, before anything else is done at this time.
+    fn notice_late(&mut self, now_ms: i64) {
+        while let Some(late) = self.lateness.late(now_ms) {
+            let Some(Slot::Lane(scheduled)) = self.slots.get_mut(late.ordinal.0 as usize) else { continue };
+            let lane = &mut scheduled.lane;
+            if lane.is_in_flight(late.seq, late.at_ms) {
+                let before = lane.standing;
+                lane.standing = before.while_waiting();
+                self.places.go_over(lane.in_flight(), before.share(), lane.standing.share());
+                self.place(late.ordinal, now_ms);
+            }
+        }
+    }
+
     /// Starts what may start, lane by lane in turn.
     fn start(&mut self, now_ms: i64, effects: &mut Vec<Effect>) {
-        let doubtful_limit = (self.limit / 2).max(1);
-        while !self.draining && self.in_flight < self.limit {
-            let doubtful_too = self.doubtful_in_flight < doubtful_limit;
-            let Some(ordinal) = self.ready.pop(doubtful_too) else { return };
-            // What has happened since the lane was put there shows only now.
+        while !self.draining {
+            let Some(ordinal) = self.ready.pop(|share| self.places.has_room_for(share)) else { return };
             let Some(Slot::Lane(scheduled)) = self.slots.get_mut(ordinal.0 as usize) else { continue };
             let lane = &mut scheduled.lane;
-            if lane.standing.is_doubtful() && !doubtful_too {
-                scheduled.ready = Some(self.ready.push(ordinal, true));
-                continue;
-            }
             scheduled.ready = None;
+            // What has happened since the lane was put there shows only now.
             if !self.suspended
                 && lane.readiness(now_ms) == Readiness::Now
+                && self.places.has_room_for(lane.standing.share())
                 && let Some(Running { seq, attempt, group, .. }) = lane.start(now_ms)
             {
-                self.in_flight += 1;
-                self.doubtful_in_flight += usize::from(lane.standing.is_doubtful());
+                self.places.take(lane.standing.share());
+                let started = Started { at_ms: now_ms, ordinal, seq };
+                let (slots, limit) = (&self.slots, self.places.limit());
+                self.lateness.started(started, limit, |started| is_in_flight(slots, started));
                 let event = if attempt == 1 && group != OUTSIDE { self.cache.take(seq) } else { None };
                 effects.push(Effect::Start(Start { ordinal, seq, attempt, event }));
             }
@@ -408,11 +421,7 @@ impl Engine {
     }
 }
 
-/// A lane's standing is not what it was `before`: what it has in flight counts with the others of its kind.
-fn change_sides(doubtful_in_flight: &mut usize, before: Standing, lane: &Lane) {
-    match (before.is_doubtful(), lane.standing.is_doubtful()) {
-        (false, true) => *doubtful_in_flight += lane.in_flight(),
-        (true, false) => *doubtful_in_flight -= lane.in_flight(),
-        _ => {}
-    }
+fn is_in_flight(slots: &[Slot], started: &Started) -> bool {
+    let slot = slots.get(started.ordinal.0 as usize);
+    matches!(slot, Some(Slot::Lane(scheduled)) if scheduled.lane.is_in_flight(started.seq, started.at_ms))
 }

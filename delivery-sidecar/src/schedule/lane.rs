@@ -84,7 +84,7 @@ pub struct Lane {
     pub exhausted: Option<Exhausted>,
     /// The endpoint was deleted: nothing waits any more, and what is in flight is not recorded.
     pub dropped: bool,
-    /// By its last attempt.
+    /// By its latest attempts.
     pub standing: Standing,
     /// Its pause, if it is overloaded.
     pub throttle: Throttle,
@@ -282,6 +282,11 @@ impl Lane {
     /// Deliveries that wait.
     pub fn waiting(&self) -> usize {
         self.queue.len()
+    }
+
+    /// Whether the attempt that started then is in flight.
+    pub fn is_in_flight(&self, seq: Seq, started_ms: i64) -> bool {
+        self.in_flight.iter().any(|running| running.seq == seq && running.started_ms == started_ms)
     }
 
     /// Deliveries that are not finished, those in flight included.

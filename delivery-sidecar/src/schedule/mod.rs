@@ -11,8 +11,9 @@
 //! - A delivery is in flight at most once. Where an ordering is asked for, none is attempted before those accepted before
 //!   it are delivered or given up.
 //! - At most `concurrency` attempts of an endpoint and `in_flight` attempts of all are in flight. An endpoint whose
-//!   last attempt failed or took long, or that has had none, shares half of `in_flight` with the others of that kind; when
-//!   it failed or had none, it makes one attempt at a time.
+//!   last attempt failed or took long, or that has one in flight that does, starts one only while those of that kind have
+//!   less than half of `in_flight`; one that has had no attempt, while those have less than a quarter; and both together
+//!   leave a quarter to those that answer. One that failed or has had no answer yet makes one attempt at a time.
 //! - No attempt starts before its time; pauses only delay.
 //! - A delivery is given up without an attempt only when its endpoint has more pending than the journal keeps for one.
 //! - An endpoint's rate limit is never exceeded, and drops nothing.
@@ -27,9 +28,11 @@ mod engine;
 mod exhausted;
 mod identity;
 mod lane;
+mod lateness;
 mod memo;
 mod message;
 mod overflow;
+mod places;
 mod queue;
 mod rate;
 mod ready;

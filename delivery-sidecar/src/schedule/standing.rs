@@ -1,10 +1,11 @@
-//! What the engine makes of an endpoint by its last attempt, for sharing `in_flight`: those of which it is not known that
-//! they answer, and soon, must not take the places of those that do.
+//! What the engine makes of an endpoint by its latest attempts, for sharing `in_flight`: see [`super::places`].
 
 use posthaste_journal::EndpointStats;
 
+use super::places::Share;
+
 /// An attempt that takes longer holds a place that many others could have used.
-const SLOW_MS: i64 = 1_000;
+pub const SLOW_MS: i64 = 1_000;
 
 /// See the module.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -12,9 +13,11 @@ pub enum Standing {
     /// No attempt has ended yet: it may hang.
     #[default]
     Untested,
+    /// No attempt has ended yet, and the first takes long.
+    Silent,
     /// The last attempt succeeded in good time.
     Good,
-    /// The last attempt succeeded, and took long.
+    /// The last attempt succeeded and took long, or one in flight does.
     Slow,
     /// The last attempt failed.
     Failing,
@@ -39,15 +42,28 @@ impl Standing {
         }
     }
 
-    /// It shares half of all places with the others of which this is true.
-    pub fn is_doubtful(self) -> bool {
-        self != Self::Good
+    /// While an attempt takes long.
+    pub fn while_waiting(self) -> Self {
+        match self {
+            Self::Untested => Self::Silent,
+            Self::Good => Self::Slow,
+            Self::Silent | Self::Slow | Self::Failing => self,
+        }
+    }
+
+    /// Whose places its attempts take.
+    pub fn share(self) -> Share {
+        match self {
+            Self::Good => Share::Proven,
+            Self::Untested => Share::Untried,
+            Self::Silent | Self::Slow | Self::Failing => Share::Doubtful,
+        }
     }
 
     /// Most attempts at once. One that is only slow keeps its own limit: with one at a time it might never catch up.
     pub fn most_at_once(self) -> usize {
         match self {
-            Self::Untested | Self::Failing => 1,
+            Self::Untested | Self::Silent | Self::Failing => 1,
             Self::Good | Self::Slow => usize::MAX,
         }
     }
@@ -70,5 +86,16 @@ mod tests {
         assert_eq!(Standing::recovered(&stats(0, None)), Standing::Untested);
         assert_eq!(Standing::recovered(&stats(0, Some(1))), Standing::Good);
         assert_eq!(Standing::recovered(&stats(1, Some(1))), Standing::Failing);
+    }
+
+    #[test]
+    fn waiting_makes_an_endpoint_doubtful_and_no_better() {
+        use Standing::{Failing, Good, Silent, Slow, Untested};
+        for (before, after) in [(Untested, Silent), (Silent, Silent), (Good, Slow), (Slow, Slow), (Failing, Failing)] {
+            assert_eq!(before.while_waiting(), after);
+            assert_eq!(after.share(), Share::Doubtful);
+            let most = before.most_at_once();
+            assert_eq!(after.most_at_once(), most, "{before:?}");
+        }
     }
 }

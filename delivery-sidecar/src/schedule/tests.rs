@@ -19,6 +19,7 @@ use crate::send::{FailureClass, Verdict};
 mod age;
 mod exhausted;
 mod recovery;
+mod sharing;
 
 /// The engine with someone who remembers all that it did.
 struct Driver {
@@ -316,29 +317,6 @@ fn lanes_take_turns_when_slots_are_scarce() {
 }
 
 #[test]
-fn endpoints_that_fail_share_half_of_the_slots() {
-    let retry =
-        posthaste_delivery_config::RetryPolicy { schedule_ms: vec![1; 30], jitter_percent: 0, max_age_ms: 360_000_000 };
-    let mut driver = Driver::configured(10, lanes(6, &LaneSettings { concurrency: 10, retry, ..settings() }));
-    let seq = driver.commit(&[5]);
-    driver.finish(5, seq, succeeded());
-    for _ in 0..20 {
-        driver.commit(&[0, 1, 2, 3, 4]);
-    }
-    for _ in 0..200 {
-        let &(ordinal, seq) = driver.running.keys().next().unwrap();
-        driver.finish(ordinal.0, seq, failed(FailureClass::Retry));
-        driver.now_ms += 1;
-        driver.handle(Input::Tick);
-    }
-    assert_eq!(driver.running.len(), 5);
-    for _ in 0..20 {
-        driver.commit(&[5]);
-    }
-    assert_eq!(driver.running.keys().filter(|(ordinal, _)| ordinal.0 == 5).count(), 5);
-}
-
-#[test]
 fn a_rate_limit_delays_and_outlives_an_orderly_restart() {
     let rate = posthaste_delivery_config::DeliveryRate { limit: 2, per_ms: 3_600_000, burst: None };
     let limited = lanes(1, &LaneSettings { rate_limit: Some(rate), concurrency: 8, ..settings() });
@@ -473,35 +451,6 @@ fn an_edit_closes_the_circuit() {
     driver.configure(Settings { in_flight: 10, lanes: lanes(1, &edited), ..Settings::default() });
     assert_eq!(driver.running.len(), 1);
     assert_eq!(driver.engine.view(Ordinal(0), driver.now_ms).unwrap().circuit, Circuit::Closed);
-}
-
-#[test]
-fn new_endpoints_that_hang_leave_room_for_those_that_answer() {
-    let mut driver = Driver::configured(10, lanes(30, &LaneSettings { concurrency: 10, ..settings() }));
-    let seq = driver.commit(&[0]);
-    driver.finish(0, seq, succeeded());
-    let all: Vec<u32> = (1..30).collect();
-    for _ in 0..3 {
-        driver.commit(&all);
-    }
-    let hanging: BTreeSet<Ordinal> = driver.running.keys().map(|(ordinal, _)| *ordinal).collect();
-    assert_eq!((driver.running.len(), hanging.len()), (5, 5), "half of the places, one each");
-    for _ in 0..8 {
-        driver.commit(&[0]);
-    }
-    assert_eq!(driver.running.keys().filter(|(ordinal, _)| ordinal.0 == 0).count(), 5);
-}
-
-#[test]
-fn a_slow_endpoint_shares_half_and_keeps_its_concurrency() {
-    let mut driver = Driver::configured(10, lanes(2, &LaneSettings { concurrency: 8, ..settings() }));
-    let seq = driver.commit(&[0]);
-    driver.now_ms += 5_000;
-    driver.finish(0, seq, succeeded());
-    for _ in 0..20 {
-        driver.commit(&[0]);
-    }
-    assert_eq!(driver.running.len(), 5);
 }
 
 #[test]

@@ -1,7 +1,6 @@
 //! Sends one attempt.
 
 use std::{
-    net::IpAddr,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -11,11 +10,10 @@ use jiff::Timestamp;
 use posthaste_delivery_config as config;
 use reqwest::{Method, Response};
 use rustls::RootCertStore;
-use url::Host;
 
 use super::{
     Attempt, FailureClass, Report, Verdict,
-    address_policy::{AddressPolicy, Blocked},
+    address_policy::{AddressPolicy, Blocked, literal},
     classify,
     clients::{Clients, ClientsError, bundled_roots},
     failure,
@@ -116,15 +114,9 @@ impl Sender {
         failed(failure, FailureClass::Retry)
     }
 
-    /// The client asks the resolver for names only; an address in the URL is checked here. The URL parser has written
-    /// it in its normal form: `2130706433`, `0x7f.1` and `127.0.0.1.` are all 127.0.0.1.
+    /// The client asks the resolver for names only; an address in the URL is checked here.
     fn check_literal(&self, endpoint: &Endpoint) -> Result<(), Blocked> {
-        let address: IpAddr = match endpoint.url.host() {
-            Some(Host::Ipv4(address)) => address.into(),
-            Some(Host::Ipv6(address)) => address.into(),
-            Some(Host::Domain(_)) | None => return Ok(()),
-        };
-        self.policy.check(address, endpoint.kind)
+        literal(&endpoint.url).map_or(Ok(()), |address| self.policy.check(address, endpoint.kind))
     }
 }
 

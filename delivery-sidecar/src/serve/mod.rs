@@ -1,12 +1,15 @@
-//! Serves a router on a listener, with HTTP/1.1 and HTTP/2 (prior knowledge), until the process is asked to stop.
+//! Serves a router on a listener, with HTTP/1.1 and HTTP/2 (by prior knowledge, or over TLS by ALPN), until the process is
+//! asked to stop.
 //!
 //! What a client can hold is bounded: the number of connections, the time to send headers and to be silent, the size of
 //! headers. Handlers bound the time and size of bodies.
 
+mod encryption;
 mod idle;
 
-use std::{pin::pin, time::Duration};
+use std::{pin::pin, sync::Arc, time::Duration};
 
+use arc_swap::ArcSwap;
 use axum::Router;
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
@@ -14,12 +17,15 @@ use hyper_util::{
     service::TowerToHyperService,
 };
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
     task::JoinSet,
     time::{sleep, timeout},
 };
+use tokio_rustls::TlsAcceptor;
 use tracing::{debug, info, warn};
 
+pub use self::encryption::Encryption;
 use self::idle::IdleTimeout;
 use crate::shutdown::Shutdown;
 
@@ -28,6 +34,8 @@ use crate::shutdown::Shutdown;
 pub struct Limits {
     /// Most connections at a time. More wait in the listener's backlog.
     pub connections: usize,
+    /// Longest time of a TLS handshake.
+    pub handshake: Duration,
     /// Longest time from the end of a request, or of connecting, until the next request's headers are complete
     /// (HTTP/1.1).
     pub header_read: Duration,
@@ -41,6 +49,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connections: 1024,
+            handshake: Duration::from_secs(10),
             header_read: Duration::from_mins(1),
             idle: Duration::from_secs(90),
             grace: Duration::from_secs(20),
@@ -51,13 +60,25 @@ impl Default for Limits {
 /// Serves until `shutdown`, then takes no new connections, lets requests in progress finish for at most
 /// [`Limits::grace`], and returns the number of connections that were cut off after it.
 pub async fn serve(listener: TcpListener, router: Router, limits: Limits, shutdown: Shutdown) -> usize {
+    serve_encrypted(listener, router, Arc::default(), limits, shutdown).await
+}
+
+/// The same, with each new connection speaking what `encryption` says at that moment.
+pub async fn serve_encrypted(
+    listener: TcpListener,
+    router: Router,
+    encryption: Arc<ArcSwap<Encryption>>,
+    limits: Limits,
+    shutdown: Shutdown,
+) -> usize {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
             () = shutdown.wait() => break,
             Some(_) = connections.join_next() => {}
             stream = accept(&listener), if connections.len() < limits.connections => {
-                connections.spawn(connection(stream, router.clone(), limits, shutdown.clone()));
+                let encryption = encryption.load_full();
+                connections.spawn(connection(stream, encryption, router.clone(), limits, shutdown.clone()));
             }
         }
     }
@@ -88,8 +109,38 @@ async fn accept(listener: &TcpListener) -> TcpStream {
     }
 }
 
-async fn connection(stream: TcpStream, router: Router, limits: Limits, shutdown: Shutdown) {
-    let io = TokioIo::new(IdleTimeout::new(stream, limits.idle));
+async fn connection(
+    stream: TcpStream,
+    encryption: Arc<Encryption>,
+    router: Router,
+    limits: Limits,
+    shutdown: Shutdown,
+) {
+    let stream = IdleTimeout::new(stream, limits.idle);
+    match &*encryption {
+        Encryption::Plain => exchange(stream, router, limits, shutdown).await,
+        Encryption::Tls(config) => {
+            let handshake = timeout(limits.handshake, TlsAcceptor::from(Arc::clone(config)).accept(stream));
+            let accepted = tokio::select! {
+                accepted = handshake => accepted,
+                () = shutdown.wait() => return,
+            };
+            match accepted {
+                Ok(Ok(stream)) => exchange(stream, router, limits, shutdown).await,
+                Ok(Err(error)) => debug!(%error, "TLS handshake failed"),
+                Err(_) => debug!("TLS handshake took too long"),
+            }
+        }
+        Encryption::Unavailable => debug!("connection closed: there is no certificate"),
+    }
+}
+
+/// Requests and answers of one connection.
+async fn exchange<S>(stream: S, router: Router, limits: Limits, shutdown: Shutdown)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let io = TokioIo::new(stream);
     let builder = builder(limits);
     let mut connection = pin!(builder.serve_connection(io, TowerToHyperService::new(router)));
     let early = tokio::select! {
@@ -110,6 +161,7 @@ async fn connection(stream: TcpStream, router: Router, limits: Limits, shutdown:
 
 fn builder(limits: Limits) -> auto::Builder<TokioExecutor> {
     const MAX_HEADER_BYTES: u16 = 32 * 1024;
+    const UNREAD_BYTES: u32 = 64 * 1024;
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder
         .http1()
@@ -121,12 +173,16 @@ fn builder(limits: Limits) -> auto::Builder<TokioExecutor> {
         .timer(TokioTimer::new())
         .max_header_list_size(MAX_HEADER_BYTES.into())
         .max_concurrent_streams(128)
-        .initial_stream_window_size(256 * 1024)
-        .initial_connection_window_size(1024 * 1024)
+        // What a client may send before it is read, and so what a connection can make this process hold: about as much as
+        // one of HTTP/1.1.
+        .initial_stream_window_size(UNREAD_BYTES)
+        .initial_connection_window_size(UNREAD_BYTES)
         .keep_alive_interval(limits.idle / 3)
         .keep_alive_timeout(limits.idle / 3);
     builder
 }
 
+#[cfg(test)]
+mod encryption_tests;
 #[cfg(test)]
 mod tests;

@@ -12,7 +12,7 @@ use crate::shutdown;
 
 /// Long enough never to matter.
 const LONG: Duration = Duration::from_mins(10);
-const CALM: Limits = Limits { connections: 16, header_read: LONG, idle: LONG, grace: LONG };
+const CALM: Limits = Limits { connections: 16, handshake: LONG, header_read: LONG, idle: LONG, grace: LONG };
 const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n";
 
 struct Server {

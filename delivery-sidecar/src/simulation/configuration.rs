@@ -168,6 +168,7 @@ impl Configuration {
                 suspend: self.suspend,
                 ..webhook
             }),
+            schemas: Arc::default(),
             revision: Arc::from(index.revision),
             endpoints,
             parked: having(Presence::Parked).map(parked).collect(),

@@ -123,8 +123,11 @@ pub fn resolve(
         salt: &uuid::Uuid::now_v7().to_string(),
         now,
     });
-    let Rendered { webhook: accepted, configuration, endpoints: outcomes } = rendered;
+    let Rendered { webhook: accepted, resolved_refs, configuration, endpoints: outcomes } = rendered;
     let Some(configuration) = configuration else { return Err(document.problem(accepted.message).into()) };
+    if !resolved_refs.is_true() {
+        warnings.push(document.problem(resolved_refs.message));
+    }
     for ((document, _), outcome) in endpoints.iter().zip(&outcomes) {
         let wrong = [&outcome.accepted, &outcome.resolved_refs].into_iter().filter(|judged| !judged.is_true());
         warnings.extend(wrong.map(|judged| document.problem(with_hint(judged))));
@@ -300,6 +303,20 @@ spec:
         assert!(error.contains("spec.ingest.authentication"), "{error}");
         let open = ORDERS.replace("spec: {}", "spec: {ingest: {authentication: None}}");
         assert!(resolve_text(&open, &[], false).is_ok());
+    }
+
+    #[test]
+    fn keys_of_producers_are_used_as_in_a_cluster_on_any_address() {
+        let keys = ORDERS.replace(
+            "spec: {}",
+            "spec: {ingest: {authentication: BearerKeys, bearerKeys: {secretRef: {name: producers}}}}",
+        );
+        let resolved = resolve_text(&keys, &[], false).unwrap();
+        assert!(resolved.warnings.iter().any(|warning| warning.message.contains("no Secret \"producers\"")));
+        let secret = "---\napiVersion: v1\nkind: Secret\nmetadata: {name: producers, namespace: shop}\nstringData: {shop: 0123456789abcdef}\n";
+        let resolved = resolve_text(&format!("{keys}{secret}"), &[], false).unwrap();
+        assert_eq!(resolved.configuration.index.webhook.bearer_keys.len(), 1);
+        assert!(!resolved.warnings.iter().any(|warning| warning.message.contains("producers")));
     }
 
     #[test]

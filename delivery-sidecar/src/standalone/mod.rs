@@ -144,7 +144,8 @@ impl Standalone {
             readiness,
         };
         let Some(delivery) = Delivery::start(setup, shutdown).await? else { return Ok(None) };
-        writeln!(out, "taking events at http://{}/v1/events", delivery.address()).context("standard output")?;
+        let scheme = if resolved.configuration.index.webhook.tls.is_some() { "https" } else { "http" };
+        writeln!(out, "taking events at {scheme}://{}/v1/events", delivery.address()).context("standard output")?;
         Ok(Some(Self { delivery, resolved, sink, admin, directory }))
     }
 

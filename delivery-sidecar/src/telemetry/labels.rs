@@ -159,6 +159,12 @@ pub(super) struct ByProblem {
     pub problem: Kind,
 }
 
+/// `kind`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct ByKind {
+    pub kind: &'static str,
+}
+
 /// `reason`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(super) struct ByReason {

@@ -6,6 +6,7 @@ use std::{
 };
 
 use posthaste_crds::conditions::healthy;
+use posthaste_expressions::ErrorKind;
 use posthaste_journal::{Removed, Usage};
 use prometheus_client::{
     encoding::text,
@@ -14,8 +15,8 @@ use prometheus_client::{
 };
 
 use super::labels::{
-    ByProblem, ByReason, ByResult, ByState, ByStatus, EventResult, FinalState, LoadResult, OTHER, RemovalReason,
-    ReviewResult, SUCCEEDED, StatusClass,
+    ByKind, ByProblem, ByReason, ByResult, ByState, ByStatus, EventResult, FinalState, LoadResult, OTHER,
+    RemovalReason, ReviewResult, SUCCEEDED, StatusClass,
 };
 use crate::ingest::problem::Kind;
 
@@ -33,6 +34,7 @@ pub struct Metrics {
     registry: Arc<Registry>,
     pub(super) events: Family<ByResult<EventResult>, Counter>,
     pub(super) deliveries_created: Counter,
+    pub(super) filter_errors: Family<ByKind, Counter>,
     pub(super) problems: Family<ByProblem, Counter>,
     pub(super) request_seconds: Histograms<ByStatus>,
     body_bytes: Gauge,
@@ -88,6 +90,7 @@ impl Metrics {
             registry: Arc::default(),
             events: Family::default(),
             deliveries_created: Counter::default(),
+            filter_errors: Family::default(),
             problems: Family::default(),
             request_seconds: Family::new_with_constructor(|| Histogram::new(INGEST_SECONDS)),
             body_bytes: Gauge::default(),
@@ -127,6 +130,11 @@ impl Metrics {
             "ingest_deliveries",
             "Deliveries that accepted events were routed to",
             self.deliveries_created.clone(),
+        );
+        to.register(
+            "filter_errors",
+            "Endpoints that did not get an event because their filter has no value for it, by kind of mistake",
+            self.filter_errors.clone(),
         );
         to.register("ingest_problems", "Requests that were refused as a whole, by problem", self.problems.clone());
         to.register_with_unit(
@@ -222,6 +230,7 @@ impl Metrics {
         }
         all(EventResult::ALL, |result| drop(self.events.get_or_create(&ByResult { result })));
         all(Kind::ALL, |problem| drop(self.problems.get_or_create(&ByProblem { problem })));
+        all(&ErrorKind::ALL, |kind| drop(self.filter_errors.get_or_create(&ByKind { kind: kind.as_str() })));
         all(StatusClass::ALL, |status| drop(self.request_seconds.get_or_create(&ByStatus { status })));
         all(ReviewResult::ALL, |result| drop(self.reviews.get_or_create(&ByResult { result })));
         all(FinalState::ALL, |state| drop(self.deliveries.get_or_create(&ByState { state })));
@@ -314,6 +323,7 @@ mod tests {
         let text = Metrics::new().render();
         for line in [
             r#"posthaste_ingest_events_total{result="accepted"} 0"#,
+            r#"posthaste_filter_errors_total{kind="missing"} 0"#,
             r#"posthaste_ingest_problems_total{problem="rate-limited"} 0"#,
             r#"posthaste_ingest_request_duration_seconds_count{status="5xx"} 0"#,
             r#"posthaste_auth_reviews_total{result="forbidden"} 0"#,

@@ -9,6 +9,7 @@ mod kubectl;
 pub mod manifests;
 mod metrics;
 mod namespace;
+mod prometheus;
 mod receiver;
 
 pub use chart::{Chart, OPERATOR_NAMESPACE};
@@ -16,4 +17,5 @@ pub use eventually::{eventually, eventually_for};
 pub use kubectl::{Output, helm, kubectl};
 pub use metrics::{Requests, requests};
 pub use namespace::{Namespace, in_namespace};
+pub use prometheus::Prometheus;
 pub use receiver::ReceiverPod;

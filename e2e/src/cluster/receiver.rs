@@ -96,6 +96,20 @@ impl<'a> ReceiverPod<'a> {
             token: token.map(str::to_owned),
             content_type: content_type.to_owned(),
             body: body.to_owned(),
+            trust: None,
+        };
+        self.call(Method::POST, "publish", Some(&request)).await.expect("the receiver relays")
+    }
+
+    /// Posts JSON to a Webhook's ingest Service over TLS on a new connection, trusting one certificate only. Status 0 when
+    /// there was no answer.
+    pub async fn post_https(&self, webhook: &str, certificate: &str, body: &str) -> Published {
+        let request = Publish {
+            url: posthaste_crds::names::ingest_https_url(webhook, &self.namespace.name),
+            token: None,
+            content_type: "application/json".to_owned(),
+            body: body.to_owned(),
+            trust: Some(certificate.to_owned()),
         };
         self.call(Method::POST, "publish", Some(&request)).await.expect("the receiver relays")
     }

@@ -8,7 +8,7 @@ use http::{StatusCode, header};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::plain_client;
+use crate::{plain_client, trusting_client};
 
 /// A request to relay.
 #[derive(Serialize, Deserialize, Clone, Debug)]
@@ -23,6 +23,9 @@ pub struct Publish {
     pub content_type: String,
     /// The body.
     pub body: String,
+    /// The only certificate that is trusted, in PEM.
+    #[serde(default)]
+    pub trust: Option<String>,
 }
 
 /// The answer to a relayed request; status 0 when there was none.
@@ -76,7 +79,15 @@ pub struct FloodResult {
 
 /// Relays one request and gives back the answer.
 pub(super) async fn publish(Json(request): Json<Publish>) -> Response {
-    match post(&plain_client(), &request).await {
+    let client = match &request.trust {
+        None => Ok(plain_client()),
+        Some(certificate) => trusting_client(certificate),
+    };
+    let answer = match client {
+        Ok(client) => post(&client, &request).await,
+        Err(error) => Err(error),
+    };
+    match answer {
         Ok(published) => Json(published).into_response(),
         Err(error) => {
             Json(Published { status: 0, body: format!("{error:?}"), content_type: String::new(), retry_after: None })
@@ -109,6 +120,7 @@ async fn one(client: &reqwest::Client, flood: &Flood, number: u32) -> (bool, u32
         token: flood.token.clone(),
         content_type: "application/json".to_owned(),
         body,
+        trust: None,
     };
     for tried in 0..flood.tries.max(1) {
         match post(client, &request).await {

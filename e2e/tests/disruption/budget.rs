@@ -89,7 +89,7 @@ async fn status_writes_stay_within_the_budget_while_50_endpoints_fail_and_recove
 
         let start = Instant::now();
         let before = requests(&namespace.client).await;
-        for (round, status, healthy) in [("first", 200, "True"), ("second", 503, "False"), ("third", 200, "True")] {
+        for (round, status, healthy) in [("first", 503, "False"), ("second", 200, "True")] {
             for name in &names {
                 receiver.behave(name, Behaviour::status(status)).await;
             }
@@ -110,9 +110,9 @@ async fn status_writes_stay_within_the_budget_while_50_endpoints_fail_and_recove
         // What may be saved up, what transitions may borrow, and what comes back meanwhile. Without the bucket, 51 resources
         // written every ten seconds would be five a second.
         let allowed = 4 * PER_SECOND + BORROWED + PER_SECOND * seconds;
-        println!("{status} status writes in {seconds} s for {} attempts or more; allowed {allowed}", 3 * 20 * 50);
+        println!("{status} status writes in {seconds} s for {} attempts or more; allowed {allowed}", 2 * 20 * 50);
         assert!(status <= allowed, "{writes:?} in {seconds} s");
-        assert!(status >= 150, "each transition was shown: {writes:?}");
+        assert!(status >= 100, "each transition was shown: {writes:?}");
     })
     .await;
 }

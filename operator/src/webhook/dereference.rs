@@ -1,4 +1,4 @@
-//! First step: reads all that a Webhook's endpoints refer to, and the configuration that is written now.
+//! First step: reads all that a Webhook and its endpoints refer to, and the configuration that is written now.
 //!
 //! May read; writes nothing and judges nothing. A missing object is no error here.
 
@@ -72,6 +72,7 @@ pub async fn dereference(
 
 fn referred(namespace: &str, webhook: &Webhook, endpoints: &[&WebhookEndpoint]) -> HashSet<Reference> {
     let mut all = resolve::default_references(webhook);
+    all.extend(resolve::ingest_references(webhook));
     for endpoint in endpoints {
         all.extend(resolve::references(webhook, endpoint));
     }

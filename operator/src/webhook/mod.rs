@@ -1,6 +1,6 @@
 //! The reconcile of a Webhook and of all that belongs to it, in five steps:
 //!
-//! 1. [`dereference`] reads what its endpoints refer to;
+//! 1. [`dereference`] reads what it and its endpoints refer to;
 //! 2. [`validate`] judges it and them, and makes the configuration;
 //! 3. [`build`] makes the children;
 //! 4. [`apply`] writes those that differ and deletes those that are no longer needed;
@@ -164,7 +164,8 @@ async fn steps(key: &Key, webhook: &Webhook, context: &Context) -> Result<bool, 
     let running =
         webhook.spec.replicas > 0 && (rendered.configuration.is_some() || deployment_is_ours(context, key, webhook));
     announce(context, webhook, &endpoints, &rendered, &keys, running).await;
-    let findings = Findings { accepted: rendered.webhook, attached, rollout, delivering: running };
+    let Rendered { webhook: accepted, resolved_refs, .. } = rendered;
+    let findings = Findings { accepted, resolved_refs, attached, rollout, delivering: running };
     update_status::update_status(context, key, webhook, &findings, found.now).await.map_err(Error::Status)?;
     keys.result()?;
     Ok(obstacle.is_none())

@@ -137,6 +137,10 @@ async fn when_nothing_has_changed_nothing_is_asked_and_nothing_written() {
     let webhook = world.context.webhooks.get(&Key::new("mail", "letters").object_ref()).unwrap();
     let findings = Findings {
         accepted: posthaste_delivery_config::resolve::Outcome::holds("Accepted", "The Webhook is valid"),
+        resolved_refs: posthaste_delivery_config::resolve::Outcome::holds(
+            "ResolvedRefs",
+            "Everything that the Webhook refers to is there",
+        ),
         attached: Some(1),
         rollout: rollout(&world.context, &Key::new("mail", "letters"), webhook.0.as_ref().unwrap()),
         delivering: true,

@@ -21,12 +21,14 @@ use crate::{
 };
 
 /// The conditions that the operator writes, in the order in which it writes them.
-const OURS: [&str; 2] = [names::READY, names::ACCEPTED];
+const OURS: [&str; 3] = [names::READY, names::ACCEPTED, names::RESOLVED_REFS];
 
 /// What a Webhook's status says.
 pub struct Findings {
     /// Condition `Accepted`.
     pub accepted: Outcome,
+    /// Condition `ResolvedRefs`.
+    pub resolved_refs: Outcome,
     /// How many endpoints receive its events; `None` if that was not found out this time.
     pub attached: Option<usize>,
     /// The Deployment's rollout, if the Deployment is there and as it was applied last.
@@ -43,16 +45,19 @@ pub fn desired(webhook: &Webhook, findings: &Findings, now: Timestamp) -> Webhoo
     let (name, namespace) = (name.unwrap_or_default(), namespace.unwrap_or_default());
     let generation = webhook.metadata.generation.unwrap_or(0);
     let make = |type_, outcome: &Outcome| condition(type_, outcome, generation, find(before, type_), now);
+    let tls = webhook.spec.ingest.as_ref().is_some_and(|ingest| ingest.tls.is_some());
+    let url = if tls { objects::ingest_https_url } else { objects::ingest_url };
     let attached = findings.attached.and_then(|count| i64::try_from(count).ok()).or(observed.attached_endpoints);
     WebhookStatus {
         observed_generation: Some(generation),
         replicas: Some(findings.rollout.as_ref().map_or(observed.replicas.unwrap_or(0), |rollout| rollout.replicas)),
         selector: Some(objects::selector(name)),
-        address: Some(Address { url: Some(objects::ingest_url(name, namespace)) }),
+        address: Some(Address { url: Some(url(name, namespace)) }),
         attached_endpoints: Some(attached.unwrap_or(0)),
         conditions: Some(vec![
             make(names::READY, &readiness(webhook, findings)),
             make(names::ACCEPTED, &findings.accepted),
+            make(names::RESOLVED_REFS, &findings.resolved_refs),
         ]),
         ..WebhookStatus::default()
     }
@@ -66,6 +71,9 @@ fn readiness(webhook: &Webhook, findings: &Findings) -> Outcome {
     let programmed = find(conditions, names::PROGRAMMED);
     if !findings.accepted.is_true() {
         return not(ready::NOT_ACCEPTED, findings.accepted.message.clone());
+    }
+    if !findings.resolved_refs.is_true() {
+        return not(ready::UNRESOLVED_REFS, findings.resolved_refs.message.clone());
     }
     if webhook.spec.replicas == 0 {
         return not(ready::SCALED_TO_ZERO, "replicas is 0: no events are taken or delivered; set it to 1".to_owned());
@@ -167,7 +175,11 @@ pub async fn update_status(
     }
     if writer.apply(key, Manager::Operator, &desired).await? {
         let before = webhook.status.as_ref().and_then(|status| status.conditions.as_deref());
-        let warnings = warnings(before, desired.conditions.as_deref().unwrap_or_default(), &[names::ACCEPTED]);
+        let warnings = warnings(
+            before,
+            desired.conditions.as_deref().unwrap_or_default(),
+            &[names::ACCEPTED, names::RESOLVED_REFS],
+        );
         context.shared.events.publish(&webhook.object_ref(&()), warnings).await;
     }
     Ok(())

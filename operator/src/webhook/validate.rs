@@ -98,7 +98,8 @@ pub fn refused(input: &Input, webhook: Outcome) -> Rendered {
             attached: false,
         }
     };
-    Rendered { webhook, configuration: None, endpoints: input.endpoints.iter().map(judge).collect() }
+    let resolved_refs = resolve::resolved_refs(input.webhook, &lookup);
+    Rendered { webhook, resolved_refs, configuration: None, endpoints: input.endpoints.iter().map(judge).collect() }
 }
 
 /// What endpoints may use: everything that was read, without Secrets in the place of a generated key that are not ours.

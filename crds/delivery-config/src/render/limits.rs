@@ -14,13 +14,14 @@ use crate::{
     resolve::{Refusal, Verdict},
 };
 
-/// Positions of endpoints from the earliest created to the latest, equal times in order of UID.
+/// Positions of endpoints from the earliest created to the latest. Those of one second, as those of one file are, are in
+/// order of their names.
 pub(super) fn by_age(endpoints: &[&WebhookEndpoint]) -> Vec<usize> {
     let mut order: Vec<usize> = (0..endpoints.len()).collect();
     let age = |endpoint: &WebhookEndpoint| endpoint.metadata.creation_timestamp.as_ref().map(|time| time.0);
     order.sort_by(|a, b| {
         let (a, b) = (endpoints[*a], endpoints[*b]);
-        age(a).cmp(&age(b)).then_with(|| uid(a).cmp(uid(b)))
+        age(a).cmp(&age(b)).then_with(|| a.metadata.name.cmp(&b.metadata.name)).then_with(|| uid(a).cmp(uid(b)))
     });
     order
 }

@@ -26,7 +26,11 @@ pub(super) fn waiting(input: &Input, verdicts: &[Verdict], parked: &[String], mu
         let waits = verdict.accepted.is_true() && verdict.endpoint.is_none() && settings.enabled.unwrap_or(true);
         let position = parked.binary_search_by(|parked| parked.as_str().cmp(uid(endpoint)));
         if let (true, Ok(position)) = (waits, position) {
-            let interest = Interest { tenant: settings.tenant.clone(), event_types: settings.event_types.clone() };
+            let interest = Interest {
+                tenant: settings.tenant.clone(),
+                event_types: settings.event_types.clone(),
+                filter: settings.filter.clone(),
+            };
             groups.entry(interest).or_default().push(u32::try_from(position).unwrap_or(u32::MAX));
         }
     }

@@ -8,12 +8,14 @@ use posthaste_crds::{
     v1alpha1::{Webhook, WebhookEndpoint},
 };
 
+use posthaste_expressions::Filter;
+
 use super::{Outcome, Parent, Refusal, headers, target};
 
 type Policy = fn(&Webhook, &WebhookEndpoint) -> Result<(), Refusal>;
 
 /// In order.
-const POLICIES: [Policy; 3] = [url_can_be_delivered_to, header_names_differ, header_values_compile];
+const POLICIES: [Policy; 4] = [url_can_be_delivered_to, filter_compiles, header_names_differ, header_values_compile];
 
 /// The verdict of the chain.
 pub(super) fn outcome(parent: &Parent, endpoint: &WebhookEndpoint) -> Outcome {
@@ -42,6 +44,12 @@ fn judge<'a>(parent: &Parent<'a>, endpoint: &WebhookEndpoint) -> Result<&'a Webh
 
 fn url_can_be_delivered_to(webhook: &Webhook, endpoint: &WebhookEndpoint) -> Result<(), Refusal> {
     target::accept(&endpoint.spec.settings.target, webhook)
+}
+
+fn filter_compiles(_: &Webhook, endpoint: &WebhookEndpoint) -> Result<(), Refusal> {
+    let Some(filter) = &endpoint.spec.settings.filter else { return Ok(()) };
+    let refuse = |error| Refusal::new(accepted::INVALID_FILTER, format!("filter, {error}"));
+    Filter::compile(filter).map(drop).map_err(refuse)
 }
 
 fn header_names_differ(_: &Webhook, endpoint: &WebhookEndpoint) -> Result<(), Refusal> {

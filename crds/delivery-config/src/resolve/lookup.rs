@@ -70,18 +70,33 @@ impl Lookup {
         Ok(value)
     }
 
+    /// The bytes of every key of a Secret.
+    pub(super) fn whole_secret(
+        &self,
+        field: &str,
+        name: &str,
+    ) -> Result<&BTreeMap<String, Zeroizing<Vec<u8>>>, Refusal> {
+        let missing = || Refusal::new(resolved_refs::SECRET_NOT_FOUND, format!("{field}: there is no Secret {name:?}"));
+        self.secrets.get(name).ok_or_else(missing)
+    }
+
     /// The text that a reference stands for, without a line end at its end: many tools put one there, and in none of
     /// the texts used here can it be meant.
     pub(super) fn secret_text(&self, field: &str, reference: &SecretKeyRef) -> Result<&str, Refusal> {
         let text = str::from_utf8(self.secret(field, reference)?)
             .map_err(|_| invalid_secret(field, reference, "must be text in UTF-8"))?;
-        let text = text.strip_suffix('\n').unwrap_or(text);
-        Ok(text.strip_suffix('\r').unwrap_or(text))
+        Ok(without_line_end(text))
     }
 
     pub(super) fn service(&self, name: &str) -> Option<&Service> {
         self.services.get(name)
     }
+}
+
+/// A text without a line end at its end.
+pub(super) fn without_line_end(text: &str) -> &str {
+    let text = text.strip_suffix('\n').unwrap_or(text);
+    text.strip_suffix('\r').unwrap_or(text)
 }
 
 /// A refusal of what is in a Secret, without showing it; `must` continues "the value".

@@ -1,5 +1,7 @@
 //! What a judgement says, in the words of a condition.
 
+use posthaste_crds::conditions::resolved_refs;
+
 /// Status of a condition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {
@@ -65,4 +67,11 @@ impl Refusal {
     pub fn new(reason: &'static str, message: impl Into<String>) -> Self {
         Self { reason, message: message.into() }
     }
+}
+
+/// All problems of references as one, so that they can be mended together; the reason is the first's.
+pub(super) fn all(refusals: &[Refusal]) -> Refusal {
+    let messages: Vec<&str> = refusals.iter().map(|refusal| refusal.message.as_str()).collect();
+    let reason = refusals.first().map_or(resolved_refs::INVALID_VALUE, |refusal| refusal.reason);
+    Refusal::new(reason, messages.join("; "))
 }

@@ -11,6 +11,8 @@ use super::{headers, keys};
 pub struct References {
     /// Keys of Secrets.
     pub secrets: BTreeSet<SecretKeyRef>,
+    /// Names of Secrets that are needed as a whole.
+    pub whole_secrets: BTreeSet<String>,
     /// Ports of Services.
     pub services: BTreeSet<ServicePort>,
 }
@@ -27,7 +29,8 @@ pub struct ServicePort {
 impl References {
     /// Names of the Secrets, each once.
     pub fn secret_names(&self) -> BTreeSet<&str> {
-        self.secrets.iter().map(|reference| reference.name.as_str()).collect()
+        let of_keys = self.secrets.iter().map(|reference| reference.name.as_str());
+        of_keys.chain(self.whole_secrets.iter().map(String::as_str)).collect()
     }
 
     /// Names of the Services, each once.
@@ -38,6 +41,7 @@ impl References {
     /// Adds those of another.
     pub fn extend(&mut self, other: Self) {
         self.secrets.extend(other.secrets);
+        self.whole_secrets.extend(other.whole_secrets);
         self.services.extend(other.services);
     }
 

@@ -5,7 +5,7 @@ use posthaste_crds::{
     v1alpha1::{Webhook, WebhookEndpoint},
 };
 
-use super::{Lookup, Outcome, Refusal, accept, delivery, headers, keys, target};
+use super::{Lookup, Outcome, Refusal, accept, delivery, headers, keys, outcome::all, target};
 use crate::Endpoint;
 
 /// The Webhook that an endpoint names, as far as it can be relied on.
@@ -81,6 +81,7 @@ fn resolve(webhook: Option<&Webhook>, endpoint: &WebhookEndpoint, lookup: &Looku
         parameters: settings.parameters.clone().unwrap_or_default(),
         tenant: settings.tenant.clone(),
         event_types: settings.event_types.clone(),
+        filter: settings.filter.clone(),
         target,
         headers: sent,
         signing_keys,
@@ -88,11 +89,4 @@ fn resolve(webhook: Option<&Webhook>, endpoint: &WebhookEndpoint, lookup: &Looku
         enabled: settings.enabled.unwrap_or(true),
         suspend: settings.suspend.unwrap_or(false),
     })
-}
-
-/// All problems as one, so that they can be mended together; the reason is the first's.
-fn all(refusals: &[Refusal]) -> Refusal {
-    let messages: Vec<&str> = refusals.iter().map(|refusal| refusal.message.as_str()).collect();
-    let reason = refusals.first().map_or(resolved_refs::INVALID_VALUE, |refusal| refusal.reason);
-    Refusal::new(reason, messages.join("; "))
 }

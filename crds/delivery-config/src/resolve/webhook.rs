@@ -10,7 +10,13 @@ use posthaste_crds::{
     v1alpha1::{self, EmptyDir, JournalStorage, Webhook, WebhookEndpoint},
 };
 
-use super::{Outcome, Refusal, delivery::milliseconds, headers};
+use super::{
+    Lookup, Outcome, Refusal,
+    delivery::milliseconds,
+    headers,
+    ingest::{bearer_keys, tls},
+    schemas,
+};
 use crate::{
     AddressPolicy, Authentication, DeadLetter, Limits, RateLimit, StatusBudget, WebhookConfig,
     defaults::{self, journal_bytes},
@@ -19,7 +25,8 @@ use crate::{
 type Policy = fn(&Webhook) -> Result<(), Refusal>;
 
 /// In order.
-const POLICIES: [Policy; 3] = [header_names_differ, header_values_compile, journal_fits_its_volume];
+const POLICIES: [Policy; 4] =
+    [header_names_differ, header_values_compile, journal_fits_its_volume, schemas::schemas_compile];
 
 /// Condition `Accepted` of a Webhook, as far as its own fields and the names of its inline endpoints decide it.
 ///
@@ -30,8 +37,18 @@ pub fn validate<'a>(webhook: &Webhook, endpoints: impl IntoIterator<Item = &'a W
         .try_for_each(|policy| policy(webhook))
         .and_then(|()| inline_names_are_free(webhook, endpoints))
     {
-        Ok(()) => Outcome::holds(accepted::ACCEPTED, "The Webhook is valid"),
+        Ok(()) => Outcome::holds(accepted::ACCEPTED, praise(webhook)),
         Err(refusal) => refusal.into(),
+    }
+}
+
+/// What is said of a valid Webhook: whether it is open to everyone, which somebody may not have meant.
+fn praise(webhook: &Webhook) -> &'static str {
+    match webhook.spec.ingest.as_ref().and_then(|ingest| ingest.authentication).unwrap_or_default() {
+        v1alpha1::Authentication::ServiceAccount | v1alpha1::Authentication::BearerKeys => "The Webhook is valid",
+        v1alpha1::Authentication::None => {
+            "The Webhook is valid; everyone who can reach its ingest Service may post events (ingest.authentication is None)"
+        }
     }
 }
 
@@ -141,12 +158,15 @@ fn bytes(field: &str, quantity: &Quantity) -> Result<u64, Refusal> {
     quantity::bytes(quantity).map_err(|error| Refusal::new(accepted::INVALID, format!("{field}: {error}")))
 }
 
-/// The Webhook's part of the index, with every default filled in.
+/// The Webhook's part of the index, with every default filled in, and with as much of what it refers to as is there.
+/// `previous` is what was written for the same Webhook before.
 ///
 /// # Errors
 /// As [`journal_max_bytes`]: what [`validate`] refuses anyway.
 pub fn configuration(
     webhook: &Webhook,
+    lookup: &Lookup,
+    previous: Option<&WebhookConfig>,
     address_policy: &AddressPolicy,
     status: &StatusBudget,
 ) -> Result<WebhookConfig, Refusal> {
@@ -161,10 +181,14 @@ pub fn configuration(
         uid: metadata.uid.clone().unwrap_or_default(),
         generation: metadata.generation.unwrap_or_default(),
         event_types: spec.event_types.as_ref().map(|types| types.iter().map(|known| known.name.clone()).collect()),
+        event_schemas: schemas::by_type(webhook),
         authentication: match ingest.and_then(|ingest| ingest.authentication).unwrap_or_default() {
             v1alpha1::Authentication::ServiceAccount => Authentication::ServiceAccount,
+            v1alpha1::Authentication::BearerKeys => Authentication::BearerKeys,
             v1alpha1::Authentication::None => Authentication::None,
         },
+        bearer_keys: bearer_keys(webhook, lookup).0,
+        tls: tls(webhook, lookup, previous.and_then(|previous| previous.tls.as_ref())),
         max_payload_bytes: ingest.and_then(|ingest| ingest.max_payload_bytes).unwrap_or(defaults::MAX_PAYLOAD_BYTES),
         idempotency_window_ms: milliseconds(window.map_or(defaults::IDEMPOTENCY_WINDOW, Duration::as_std)),
         limits: Limits {

@@ -51,7 +51,7 @@ fn an_index_without_some_endpoints_still_says_what_the_others_wait_for() {
     let mut index = read(&index()).unwrap();
     index.parked = ["ash", "elm", "fir", "yew"].map(str::to_owned).to_vec();
     let waiting = |interest: Option<&str>, parked: &[u32]| Waiting {
-        interest: interest.map(|tenant| Interest { tenant: Some(tenant.to_owned()), event_types: None }),
+        interest: interest.map(|tenant| Interest { tenant: Some(tenant.to_owned()), event_types: None, filter: None }),
         parked: parked.to_vec(),
     };
     index.waiting = Some(vec![waiting(Some("a"), &[0, 3]), waiting(None, &[1, 2])]);

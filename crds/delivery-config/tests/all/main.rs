@@ -2,5 +2,7 @@
 
 mod contract;
 mod fixtures;
+mod ingest;
 mod render;
+mod schema;
 mod verdict;

@@ -7,8 +7,9 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{OwnerReference, Time};
 use posthaste_crds::v1alpha1::{Webhook, WebhookEndpoint};
 use posthaste_delivery_config::{
     Index, Interest, Rendered, Tombstone, Waiting,
-    contract::{MAX_CHUNK_BYTES, MAX_ENDPOINT_BYTES, MAX_INDEX_BYTES},
+    contract::{self, MAX_CHUNK_BYTES, MAX_ENDPOINT_BYTES, MAX_INDEX_BYTES},
     render::{MAX_LISTED, chunk_number},
+    schema::MAX_SCHEMAS_BYTES,
 };
 use proptest::prelude::*;
 
@@ -41,6 +42,34 @@ fn what_was_written_is_read_back_with_all_defaults_filled_in() {
     assert_eq!(config.journal_max_bytes_per_endpoint, 1 << 30);
     assert_eq!((config.dead_letter.retention_ms, config.dead_letter.max_bytes), (604_800_000, 1 << 30));
     assert_eq!(config.history_retention_ms, 259_200_000);
+}
+
+#[test]
+fn schemas_are_rendered_as_they_were_written() {
+    let spec = "{eventTypes: [{name: a, schema: {const: null, multipleOf: 2.0}}, {name: b}]}";
+    let configuration = Render::new(&webhook(spec), &[], &lookup()).configuration();
+    let index = contract::read_index(configuration.index_json().as_bytes()).unwrap();
+    let expected = serde_json::json!({"a": {"const": null, "multipleOf": 2.0}});
+    assert_eq!(serde_json::to_value(&index.webhook.event_schemas).unwrap(), expected);
+    // Another schema is another revision.
+    let other = Render::new(&webhook(&spec.replace("null", "1")), &[], &lookup()).configuration();
+    assert_ne!(other.index.revision, index.revision);
+    // An index without schemas is as it was before there were any.
+    let none = Render::new(&webhook("{eventTypes: [{name: b}]}"), &[], &lookup()).configuration();
+    assert!(!none.index_json().contains("eventSchemas"));
+}
+
+#[test]
+fn schemas_that_are_too_large_together_are_refused() {
+    let schema = format!("{{description: {}}}", "x".repeat(32_000));
+    let spec = |count: usize| {
+        let types: Vec<String> = (0..count).map(|number| format!("{{name: t{number}, schema: {schema}}}")).collect();
+        webhook(&format!("{{eventTypes: [{}]}}", types.join(",")))
+    };
+    let refused = Render::new(&spec(5), &[], &lookup()).run().webhook;
+    assert_eq!(refused.reason, "TooLarge");
+    assert!(refused.message.contains("eventTypes[].schema: all schemas together"), "{}", refused.message);
+    assert!(Render::new(&spec(4), &[], &lookup()).run().webhook.is_true());
 }
 
 #[test]
@@ -175,6 +204,40 @@ fn the_earliest_created_keep_their_places_and_the_next_follows_when_one_goes() {
 }
 
 #[test]
+fn of_endpoints_of_one_second_those_with_the_first_names_keep_their_places_in_whatever_order_they_come() {
+    let (trees, lookup) = (webhook("{limits: {endpoints: 2}}"), lookup());
+    let mut endpoints = plain(["elm", "ash", "oak"]);
+    // UIDs are random.
+    for (endpoint, uid) in endpoints.iter_mut().zip(["1", "3", "2"]) {
+        endpoint.metadata.uid = Some(uid.to_owned());
+    }
+    for _ in 0..endpoints.len() {
+        endpoints.rotate_left(1);
+        let rendered = Render::new(&trees, &endpoints, &lookup).run();
+        let attached: BTreeSet<_> =
+            rendered.endpoints.iter().filter(|one| one.attached).map(|one| &*one.name).collect();
+        assert_eq!(attached, BTreeSet::from(["ash", "elm"]));
+    }
+}
+
+#[test]
+fn an_endpoint_over_a_limit_is_not_rendered_and_gets_no_events_until_the_limit_is_raised() {
+    let (strict, lookup) = (webhook("{limits: {endpoints: 1}}"), lookup());
+    let endpoints = plain(["ash", "oak"]);
+    let rendered = Render::new(&strict, &endpoints, &lookup).run();
+    let configuration = rendered.configuration.unwrap();
+    assert_eq!(read_back(&configuration).len(), 1);
+    // It may have deliveries from before, which wait; it is not among those that events are kept for.
+    assert_eq!(configuration.index.parked, ["oak"]);
+    assert_eq!(configuration.index.waiting, Some(Vec::new()));
+    let raised = webhook("{limits: {endpoints: 2}}");
+    let mut render = Render::new(&raised, &endpoints, &lookup);
+    render.previous = Some(&configuration.index);
+    assert_eq!(accepted_reasons(&render.run()), ["Accepted", "Accepted"]);
+    assert_eq!(read_back(&render.configuration()).len(), 2);
+}
+
+#[test]
 fn an_endpoint_that_is_not_accepted_takes_no_place() {
     let (trees, lookup) = (webhook("{limits: {endpoints: 1}}"), lookup());
     let mut endpoints = plain(["ash", "oak"]);
@@ -187,6 +250,16 @@ fn an_endpoint_that_is_not_accepted_takes_no_place() {
 fn a_webhook_that_is_not_accepted_gets_no_configuration() {
     let lookup = lookup();
     for (spec, reason, message) in [
+        (
+            "{eventTypes: [{name: a, schema: {}}, {name: b, schema: {properties: {x: {$ref: 'https://x.example/'}}}}]}",
+            "InvalidSchema",
+            "eventTypes[1].schema (\"b\"): at \"/properties/x/$ref\": refers to \"https://x.example/\", outside of this schema",
+        ),
+        (
+            "{eventTypes: [{name: a, schema: {type: objet}}]}",
+            "InvalidSchema",
+            "eventTypes[0].schema (\"a\"): at \"/type\": ",
+        ),
         ("{journal: {maxBytes: 20Gi}}", "Invalid", "journal.maxBytes (20Gi) must be at most the default volume"),
         (
             "{journal: {maxBytes: 2Gi, storage: {emptyDir: {sizeLimit: 1Gi}}}}",
@@ -313,8 +386,8 @@ fn what_an_endpoint_wants_is_listed_while_it_waits_and_not_when_it_is_refused() 
     ];
     let index = Render::new(&trees, &endpoints, &lookup).configuration().index;
     assert_eq!(index.parked, ["elm", "fir", "oak", "pine", "yew"]);
-    let acme = Interest { tenant: Some("acme".to_owned()), event_types: None };
-    let a = Interest { tenant: None, event_types: Some(vec!["a.*".to_owned()]) };
+    let acme = Interest { tenant: Some("acme".to_owned()), event_types: None, filter: None };
+    let a = Interest { tenant: None, event_types: Some(vec!["a.*".to_owned()]), filter: None };
     let waiting = |interest, parked: &[u32]| Waiting { interest: Some(interest), parked: parked.to_vec() };
     assert_eq!(index.waiting, Some(vec![waiting(acme.clone(), &[0, 2]), waiting(a, &[1])]));
 
@@ -347,6 +420,23 @@ fn all_endpoints_of_a_webhook_may_lose_a_common_secret() {
 }
 
 #[test]
+fn the_largest_schemas_leave_room_in_the_largest_index() {
+    let (mut trees, lookup) = (large_webhook(), lookup());
+    let schema = serde_json::json!({"description": "x".repeat(MAX_SCHEMAS_BYTES / 512 - 152)});
+    trees.spec.event_types.iter_mut().flatten().for_each(|known| known.schema = Some(schema.clone()));
+    assert_eq!(trees.spec.event_types.as_ref().unwrap().len(), 512);
+    let endpoints: Vec<_> = with_long_uids(vec![endpoint("elm", WAITING); MAX_LISTED]).collect();
+    let mut previous: Index = Render::new(&webhook("{}"), &[], &lookup).configuration().index;
+    previous.parked = (100_000..110_000).map(long_uid).collect();
+    let mut render = Render::new(&trees, &endpoints, &lookup);
+    render.previous = Some(&previous);
+    let configuration = render.configuration();
+    assert_eq!(configuration.index.parked.len(), MAX_LISTED);
+    assert!(configuration.index.tombstones.len() >= 100, "{}", configuration.index.tombstones.len());
+    assert!(configuration.index_json().len() <= MAX_INDEX_BYTES);
+}
+
+#[test]
 fn the_largest_index_has_room() {
     let (trees, lookup) = (large_webhook(), lookup());
     // Interests of some of those that wait are as long as may be, and no two the same.
@@ -355,7 +445,8 @@ fn the_largest_index_has_room() {
         endpoint.spec.settings.event_types = n.is_multiple_of(100).then(|| types(n));
         endpoint
     });
-    let endpoints = vec![endpoint("oak", PLAIN); 10_001].into_iter().chain(waiting).collect();
+    // By its name it comes before those that wait, so that all places are its.
+    let endpoints = vec![endpoint("ash", PLAIN); 10_001].into_iter().chain(waiting).collect();
     let endpoints: Vec<_> = with_long_uids(endpoints).collect();
     // More than the limit's ten thousand are accepted only of those that wait behind none.
     for (n, attached) in [(10_001, 10_000), (5_000, 5_000), (0, 0)] {

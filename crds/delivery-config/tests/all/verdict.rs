@@ -83,6 +83,23 @@ fn a_template_that_does_not_compile_is_refused_with_its_position() {
 }
 
 #[test]
+fn a_filter_is_checked_and_handed_on() {
+    let with_filter = |filter: &str| format!("{PLAIN}\n    filter: {filter:?}");
+    assert_refused(
+        &accepted(&webhook("{}"), &with_filter("event.data.total >= 10 &&\n  event.kind == 'x'")),
+        "InvalidFilter",
+        "filter, line 2, column 9: event has no field \"kind\"; it has id, type, source",
+    );
+    assert_refused(
+        &accepted(&webhook("{}"), &with_filter("event.data.total + 1")),
+        "InvalidFilter",
+        "is true or false",
+    );
+    let resolved = resolved(&webhook("{}"), &with_filter("event.data.total > 10"), &lookup());
+    assert_eq!(resolved.filter.as_deref(), Some("event.data.total > 10"));
+}
+
+#[test]
 fn event_types_outside_the_catalogue_are_accepted_with_a_word_about_it() {
     let webhook = webhook("{eventTypes: [{name: tree.planted}]}");
     let outcome = accepted(&webhook, &format!("{PLAIN}\n    eventTypes: ['tree.*', 'shrub.*', tree.cut]"));

@@ -1,5 +1,6 @@
 //! Who may do what. Whether a request needs authorization at all is the settings' business, not this module's.
 
+mod bearer_keys;
 mod cache;
 mod review;
 mod service_account;
@@ -14,6 +15,7 @@ use super::{
     problem::{Kind, Problem},
 };
 
+pub use bearer_keys::BearerKeys;
 pub use service_account::ServiceAccountAuthorizer;
 
 /// Something that a caller may do with a Webhook: a verb on a subresource, which are virtual and exist only for this.

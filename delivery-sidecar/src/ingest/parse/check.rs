@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use jiff::Timestamp;
+use posthaste_delivery_config::schema::{Misfit, Violation};
 use serde_json::value::RawValue;
 
 use super::{
@@ -40,6 +41,7 @@ pub struct Checker<'a> {
     now: Timestamp,
     new_id: &'a (dyn Fn(Timestamp) -> String + Send + Sync),
     hints: u32,
+    schemas: usize,
 }
 
 impl<'a> Checker<'a> {
@@ -49,7 +51,7 @@ impl<'a> Checker<'a> {
         now: Timestamp,
         new_id: &'a (dyn Fn(Timestamp) -> String + Send + Sync),
     ) -> Self {
-        Self { settings, now, new_id, hints: MAX_HINTS }
+        Self { settings, now, new_id, hints: MAX_HINTS, schemas: 0 }
     }
 
     /// Checks one event, given as its JSON text.
@@ -91,6 +93,9 @@ impl<'a> Checker<'a> {
             Some(json) => errors.json("/data", text, json),
             None => errors.missing("/data", "is required: any JSON; null for an event that has none"),
         };
+        if let (Some(event_type), Some(data)) = (&event_type, &data) {
+            errors.0.extend(self.misfits(event_type, data));
+        }
         let metadata = metadata.and_then(|json| match kind(json) {
             "an object" => errors.json("/metadata", text, json),
             other => errors.missing("/metadata", format!("must be an object, not {other}")),
@@ -113,8 +118,24 @@ impl<'a> Checker<'a> {
         };
         let accepted_ms = self.now.as_millisecond();
         let expires_ms = accepted_ms.saturating_add(self.settings.idempotency_window_ms);
-        let idempotency = client_id.then(|| idempotency::key(&event, has_client_time, expires_ms));
+        let remembered = client_id && self.settings.idempotency_window_ms > 0;
+        let idempotency = remembered.then(|| idempotency::key(&event, has_client_time, expires_ms));
         Ok(Prepared { event, accepted_ms, idempotency })
+    }
+
+    /// What the schema of its type says against an event's data.
+    fn misfits(&mut self, event_type: &str, data: &[u8]) -> Vec<FieldError> {
+        let catalogue = self.settings.catalogue.as_ref();
+        let Some(schema) = catalogue.and_then(|catalogue| catalogue.schema(event_type)) else { return Vec::new() };
+        self.schemas += 1;
+        let Err(Misfit { violations }) = schema.check(data) else { return Vec::new() };
+        let error = |Violation { pointer, detail }| FieldError { pointer: format!("/data{pointer}"), detail };
+        violations.into_iter().map(error).collect()
+    }
+
+    /// How many events were checked by a schema so far.
+    pub fn checked_by_schema(&self) -> usize {
+        self.schemas
     }
 
     fn event_type(&mut self, text: &str) -> Result<(), String> {

@@ -20,6 +20,7 @@ use crate::ingest::{
 fn settings() -> Settings {
     Settings {
         authentication: Authentication::None,
+        bearer_keys: crate::ingest::BearerKeys::default(),
         catalogue: None,
         max_payload_bytes: 262_144,
         idempotency_window_ms: 1000,
@@ -133,6 +134,17 @@ fn the_size_is_that_of_the_events_text() {
     let problem = check_with(&settings(text.len() - 1), text).unwrap_err();
     assert_eq!(problem.kind, Kind::EventTooLarge);
     assert!(problem.detail.contains("has 21 bytes; at most 20"), "{}", problem.detail);
+}
+
+#[test]
+fn an_id_is_remembered_for_the_window_from_the_moment_it_came() {
+    let expires = |idempotency_window_ms| {
+        let settings = Settings { idempotency_window_ms, ..settings() };
+        let Prepared { accepted_ms, idempotency, .. } =
+            check_with(&settings, r#"{"id":"a","type":"a","data":1}"#).unwrap();
+        idempotency.map(|key| key.expires_ms - accepted_ms)
+    };
+    assert_eq!((expires(604_800_000), expires(1), expires(0)), (Some(604_800_000), Some(1), None));
 }
 
 #[test]

@@ -2,10 +2,11 @@
 
 use axum::http::{StatusCode, header};
 use jiff::Timestamp;
+use posthaste_delivery_config::schema::EventSchemas;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{super::uuid_v7, Catalogue, JSON, NDJSON, event, setup};
+use super::{super::uuid_v7, Arc, Catalogue, JSON, NDJSON, event, setup};
 
 #[tokio::test]
 async fn one_event_is_kept_as_it_came_and_answered_with_202() {
@@ -153,6 +154,72 @@ async fn a_type_outside_the_catalogue_is_refused_until_the_catalogue_has_it() {
     assert!(answer.problem(422, "invalid-event").starts_with("/type \"order.created\" is not in"));
     setup.set(|settings| settings.catalogue = Some(Catalogue::new(["order.created".to_owned()])));
     assert_eq!(client.post(JSON, event("e1")).await.status, StatusCode::ACCEPTED);
+}
+
+/// A catalogue in which the data of `order.created` has a schema.
+fn with_schema(schema: serde_json::Value) -> Catalogue {
+    let schemas = EventSchemas::compile([("order.created".to_owned(), schema)].into()).unwrap();
+    Catalogue::with_schemas(["order.created", "order.paid"].map(str::to_owned), Arc::new(schemas))
+}
+
+#[tokio::test]
+async fn data_that_does_not_fit_its_schema_is_refused_with_every_place_named() {
+    let mut setup = setup();
+    let schema =
+        json!({"required": ["id"], "properties": {"total": {"minimum": 2}, "lines": {"items": {"type": "string"}}}});
+    setup.set(|settings| settings.catalogue = Some(with_schema(schema)));
+    let client = setup.client();
+    let answer = client.post(JSON, r#"{"id":"","type":"order.created","data":{"total":1,"lines":["a",2]}}"#).await;
+    assert_eq!(answer.problem(422, "invalid-event"), "4 fields are wrong; errors names them.");
+    let mut errors: Vec<_> =
+        answer.body["errors"].as_array().unwrap().iter().map(|error| error["pointer"].as_str().unwrap()).collect();
+    errors.sort_unstable();
+    assert_eq!(errors, ["/data", "/data/lines/1", "/data/total", "/id"]);
+    let answer = client.post(JSON, r#"{"type":"order.created","data":{"id":1,"total":1}}"#).await;
+    assert_eq!(answer.problem(422, "invalid-event"), "/data/total must be at least 2.");
+    assert!(setup.kept().is_empty());
+    // Other types have other schemas, or none.
+    assert_eq!(client.post(JSON, r#"{"type":"order.paid","data":{"total":1}}"#).await.status, StatusCode::ACCEPTED);
+    let fits = r#"{"type":"order.created","data":{"id":1,"total":2.0,"lines":[]}}"#;
+    assert_eq!(client.post(JSON, fits).await.status, StatusCode::ACCEPTED);
+    assert_eq!(setup.kept()[1].data, r#"{"id":1,"total":2.0,"lines":[]}"#, "byte for byte");
+}
+
+#[tokio::test]
+async fn in_a_batch_only_the_events_are_refused_whose_data_does_not_fit() {
+    let mut setup = setup();
+    setup.set(|settings| settings.catalogue = Some(with_schema(json!({"type": "object"}))));
+    let body = r#"{"id":"a","type":"order.created","data":{}}
+        {"id":"b","type":"order.created","data":[]}
+        {"id":"c","type":"order.created","data":{"x":1e999}}
+        {"id":"d","type":"order.paid","data":[]}"#;
+    let answer = setup.client().post(NDJSON, body).await;
+    assert_eq!(answer.status, StatusCode::MULTI_STATUS);
+    let results = answer.body["results"].as_array().unwrap();
+    assert_eq!(
+        results.iter().map(|result| result["status"].as_u64().unwrap()).collect::<Vec<_>>(),
+        [202, 422, 422, 202]
+    );
+    assert_eq!(
+        results[1]["problem"]["errors"],
+        json!([{"pointer": "/data", "detail": "must be an object, not an array"}])
+    );
+    assert_eq!(results[2]["problem"]["errors"][0]["pointer"], "/data");
+    assert_eq!(results[2]["line"], 3);
+}
+
+#[tokio::test]
+async fn what_is_said_of_data_in_which_everything_is_wrong_is_bounded() {
+    let mut setup = setup();
+    setup.set(|settings| {
+        settings.catalogue = Some(with_schema(json!({"items": {"type": "string"}})));
+        settings.max_payload_bytes = 1 << 20;
+    });
+    let data = format!("[{}1]", "1,".repeat(100_000));
+    let answer = setup.client().post(JSON, format!(r#"{{"type":"order.created","data":{data}}}"#)).await;
+    answer.problem(422, "invalid-event");
+    assert_eq!(answer.body["errors"].as_array().unwrap().len(), 16);
+    assert!(answer.body.to_string().len() < 4_000);
 }
 
 #[test]

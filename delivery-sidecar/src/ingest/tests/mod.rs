@@ -1,6 +1,7 @@
 //! The router as a client sees it, with a journal in memory.
 
 mod events;
+mod pressure;
 mod requests;
 
 use std::{
@@ -18,7 +19,7 @@ use axum::{
 };
 use futures::{FutureExt, future::BoxFuture};
 use http_body_util::BodyExt;
-use posthaste_delivery_config::{Authentication, RateLimit};
+use posthaste_delivery_config::{Authentication, RateLimit, Redacted};
 use serde_json::Value;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -94,6 +95,7 @@ fn setup() -> Setup {
     let journal = Arc::new(Journal::default());
     let settings = Settings {
         authentication: Authentication::None,
+        bearer_keys: BearerKeys::default(),
         catalogue: None,
         max_payload_bytes: 1000,
         idempotency_window_ms: 1000,

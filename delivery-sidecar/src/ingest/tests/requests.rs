@@ -1,6 +1,6 @@
 //! What a request as a whole may be refused for, and what is told about it.
 
-use super::*;
+use super::{super::expand::testing, *};
 
 #[tokio::test]
 async fn sizes_are_bounded() {
@@ -30,13 +30,53 @@ async fn paths_methods_and_media_types_that_are_not_there_are_problems() {
     assert!(answer.problem(415, "unsupported-media-type").contains("application/json, application/x-ndjson"));
     assert_eq!(answer.headers["accept-post"], "application/json, application/x-ndjson");
 
-    let gzip = Request::post("/v1/events").header(header::CONTENT_TYPE, JSON).header(header::CONTENT_ENCODING, "gzip");
-    let answer = client.send(gzip, event("e1")).await;
+    let answer = client.send(compressed(JSON, "br"), event("e1")).await;
     answer.problem(415, "unsupported-media-type");
-    assert_eq!(answer.header(header::ACCEPT_ENCODING), "identity");
+    assert_eq!(answer.header(header::ACCEPT_ENCODING), "gzip, zstd, identity");
 
     let html = Request::post("/v1/events").header(header::CONTENT_TYPE, JSON).header(header::ACCEPT, "text/html");
     client.send(html, event("e1")).await.problem(406, "not-acceptable");
+}
+
+fn compressed(content_type: &str, coding: &str) -> http::request::Builder {
+    Request::post("/v1/events").header(header::CONTENT_TYPE, content_type).header(header::CONTENT_ENCODING, coding)
+}
+
+#[tokio::test]
+async fn compressed_bodies_are_taken_as_if_they_had_come_as_they_are() {
+    let setup = setup();
+    let client = setup.client();
+    let answer = client.send(compressed(JSON, "gzip"), testing::gzip(event("e1").as_bytes())).await;
+    assert_eq!(answer.status, StatusCode::ACCEPTED, "{answer:?}");
+    let lines = format!("{}\n{}\n", event("e2"), event("e3"));
+    let answer = client.send(compressed(NDJSON, "zstd"), testing::zstd(lines.as_bytes())).await;
+    assert_eq!(answer.status, StatusCode::ACCEPTED, "{answer:?}");
+    let kept = setup.kept();
+    assert_eq!(kept.iter().map(|event| event.id.as_str()).collect::<Vec<_>>(), ["e1", "e2", "e3"]);
+    assert!(kept.iter().all(|event| event.data == "{\"total\": 1.0}"));
+}
+
+#[tokio::test]
+async fn the_limits_hold_for_what_a_compressed_body_expands_to() {
+    let mut setup = setup();
+    setup.limit(|limits| (limits.body_bytes, limits.events) = (2000, 2));
+    let client = setup.client();
+    let large = format!(r#"{{"type":"a","data":"{}"}}"#, "x".repeat(1000));
+    client.send(compressed(JSON, "gzip"), testing::gzip(large.as_bytes())).await.problem(413, "event-too-large");
+    let bomb = testing::zstd(&vec![b' '; 10 << 20]);
+    assert!(bomb.len() < 2000);
+    client.send(compressed(JSON, "zstd"), bomb).await.problem(413, "body-too-large");
+    client.send(compressed(JSON, "gzip"), testing::gzip(b"[1,2,3]")).await.problem(413, "too-many-events");
+}
+
+#[tokio::test]
+async fn a_body_that_is_not_what_its_encoding_says_is_a_problem() {
+    let setup = setup();
+    let client = setup.client();
+    for coding in ["gzip", "zstd"] {
+        let answer = client.send(compressed(JSON, coding), event("e1")).await;
+        assert!(answer.problem(400, "malformed-encoding").contains("cannot be expanded"));
+    }
 }
 
 #[tokio::test]
@@ -56,6 +96,29 @@ async fn only_callers_with_the_right_are_let_in() {
     assert!(setup.kept().is_empty());
 
     assert_eq!(client.post_as("good", event("e1")).await.status, StatusCode::ACCEPTED);
+}
+
+#[tokio::test]
+async fn bearer_keys_are_several_at_once_and_rotated_without_a_restart() {
+    // SHA-256 of "0123456789abcdef" and of "fedcba9876543210".
+    const OLD: &str = "9f9f5111f7b27a781f1f1ddde5ebc2dd2b796bfc7365c9c28b548e564176929f";
+    const NEW: &str = "3465f6e6975baa864ca957f0914ecda9bf7eb601ac31ac20a5dc3d329279a843";
+    let keys = |hashes: &[&str]| BearerKeys::new(&hashes.iter().map(|hash| Redacted::new(*hash)).collect::<Vec<_>>());
+    let mut setup = setup();
+    setup.set(|settings| settings.authentication = Authentication::BearerKeys);
+    let client = setup.client();
+    let status = async |key: &str, id: &str| client.post_as(key, event(id)).await.status.as_u16();
+
+    client.post_as("0123456789abcdef", event("e1")).await.problem(503, "authorization-unavailable");
+    setup.set(|settings| settings.bearer_keys = keys(&[OLD]));
+    let answer = client.post(JSON, event("e1")).await;
+    assert!(answer.problem(401, "unauthenticated").contains("has no key"));
+    assert_eq!(answer.header(header::WWW_AUTHENTICATE), "Bearer");
+    assert_eq!([status("0123456789abcdef", "e1").await, status("fedcba9876543210", "e1").await], [202, 401]);
+    setup.set(|settings| settings.bearer_keys = keys(&[OLD, NEW]));
+    assert_eq!([status("0123456789abcdef", "e2").await, status("fedcba9876543210", "e3").await], [202, 202]);
+    setup.set(|settings| settings.bearer_keys = keys(&[NEW]));
+    assert_eq!([status("0123456789abcdef", "e4").await, status("fedcba9876543210", "e4").await], [401, 202]);
 }
 
 #[tokio::test]

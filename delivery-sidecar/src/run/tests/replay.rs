@@ -120,6 +120,40 @@ async fn an_endpoint_that_came_later_gets_what_it_matches_and_never_got_and_noth
 }
 
 #[tokio::test]
+async fn a_filter_decides_when_an_event_comes_and_again_when_it_is_asked_what_was_missed() {
+    let directory = tempfile::tempdir().unwrap();
+    let (all, large) = (Receiver::healthy().await, Receiver::healthy().await);
+    let mut filtered = endpoint_at("large", large.url());
+    filtered.filter = Some("event.data.total > 100".to_owned());
+    let mut configuration = Configuration::new(vec![endpoint_at("all", all.url()), filtered]);
+    let process = Process::start(directory.path(), &configuration).await;
+    for (id, data) in [("small", r#"{"total": 9.5}"#), ("large", r#"{"total": 100.5}"#), ("none", r#"{"count": 1}"#)] {
+        process.post(&format!(r#"{{"id": "{id}", "type": "order.created", "data": {data}}}"#)).await;
+    }
+    all.delivered(3).await;
+    assert_eq!(counts(&large.delivered(1).await), [("large", 1)].into());
+    assert!(process.metrics.render().contains("posthaste_filter_errors_total{kind=\"missing\"} 1\n"));
+    assert_eq!(ended(&process, replay(1, Mode::Missing)).await, self::all(0));
+
+    configuration.endpoints[1].filter = Some("has(event.data.total)".to_owned());
+    configuration.webhook.generation = 2;
+    process.configure(&configuration).await;
+    process.drained().await;
+    let in_force = async {
+        loop {
+            let progress = ended(&process, replay(1, Mode::Missing)).await;
+            if progress.matched > 0 {
+                return progress;
+            }
+        }
+    };
+    let progress = tokio::time::timeout(Duration::from_secs(30), in_force).await.expect("it is in force in time");
+    assert_eq!(progress, self::all(1));
+    assert_eq!(counts(&large.delivered(2).await), [("large", 1), ("small", 1)].into());
+    process.stop().await;
+}
+
+#[tokio::test]
 async fn a_replay_ends_where_more_would_be_given_up_at_once() {
     let directory = tempfile::tempdir().unwrap();
     let receiver = Receiver::healthy().await;

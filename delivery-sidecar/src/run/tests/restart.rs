@@ -100,7 +100,7 @@ async fn an_endpoint_that_waited_for_its_secret_over_a_restart_gets_what_came_me
     let receiver = Receiver::healthy().await;
     let mut configuration = Configuration::new(Vec::new());
     configuration.parked = vec!["uid-acme".to_owned(), "uid-refused".to_owned()];
-    let interest = Interest { tenant: None, event_types: Some(vec!["order.*".to_owned()]) };
+    let interest = Interest { tenant: None, event_types: Some(vec!["order.*".to_owned()]), filter: None };
     configuration.waiting = Some(vec![Waiting { interest: Some(interest), parked: vec![0] }]);
     let process = Process::start(directory.path(), &configuration).await;
     let (status, body) = process.post(r#"{"id": "one", "type": "order.created", "data": 1}"#).await;

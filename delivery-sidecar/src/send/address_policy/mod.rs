@@ -14,6 +14,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 use posthaste_delivery_config::{self as config, TargetKind};
+use url::{Host, Url};
 
 use ranges::Range;
 
@@ -86,6 +87,16 @@ impl AddressPolicy {
             return Err(Blocked::Denied);
         }
         Ok(())
+    }
+}
+
+/// The address that a URL names outright, if it names one. The URL parser has read its every spelling: `2130706433`,
+/// `0x7f.1`, `127.0.0.1.` and `１２７.0.0.1` are all 127.0.0.1. What is no address here is a name to the resolver.
+pub fn literal(url: &Url) -> Option<IpAddr> {
+    match url.host()? {
+        Host::Ipv4(address) => Some(address.into()),
+        Host::Ipv6(address) => Some(address.into()),
+        Host::Domain(_) => None,
     }
 }
 

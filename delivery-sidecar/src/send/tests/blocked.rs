@@ -28,6 +28,7 @@ async fn loopback_is_refused_in_every_spelling() {
         "0177.0.0.1",
         "0",
         "0.0.0.0",
+        "0x",
         "[::1]",
         "[::]",
         "[::ffff:127.0.0.1]",
@@ -39,12 +40,30 @@ async fn loopback_is_refused_in_every_spelling() {
         "１２７.0.0.1",
         "127。0。0。1",
         "%31%32%37.0.0.1",
+        "127%2e0%2E0.1",
+        "①②⑦.⓪.⓪.①",
+        "127\u{ad}.0.0.1",
+        "00000177.00.0.01",
+        "0X7F.0x0.0X1",
+        "127.0x1",
+        "[2a00:1450::5efe:127.0.0.1]",
     ] {
         let url = format!("http://{host}:{port}/");
         is_blocked(&sender, &endpoint(&url)).await;
         is_blocked(&sender, &service(&url)).await;
     }
     assert!(receiver.is_done());
+}
+
+#[test]
+fn what_no_parser_should_have_to_guess_at_is_no_url() {
+    for host in ["[fe80::1%25eth0]", "[fe80::1%eth0]", "[::1", "127.0.0.1.0.1", "256.256.256.256", "4294967296", "08.1"]
+    {
+        let compiled = Endpoint::compile(&config_of(&format!("http://{host}/")));
+        if let Ok(endpoint) = compiled {
+            panic!("{host} is {:?}", endpoint.url.host());
+        }
+    }
 }
 
 #[tokio::test]

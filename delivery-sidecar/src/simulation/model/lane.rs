@@ -11,7 +11,7 @@ use crate::{
     simulation::configuration::Presence,
 };
 
-/// An attempt that takes longer makes its endpoint doubtful.
+/// An attempt that takes longer makes its endpoint doubtful, while it is in flight and when it has ended.
 const SLOW_MS: i64 = 1_000;
 /// Pauses of an overloaded endpoint.
 const FIRST_PAUSE_MS: i64 = 1_000;
@@ -26,9 +26,11 @@ pub enum Known {
     /// Nothing yet.
     #[default]
     Untested,
+    /// Nothing yet, and its first attempt takes long.
+    Silent,
     /// It succeeded, and soon.
     Good,
-    /// It succeeded, and took long.
+    /// It succeeded and took long, or one in flight does.
     Slow,
     /// It failed.
     Failing,
@@ -55,8 +57,10 @@ pub struct Lane {
     pub circuit: Circuit,
     /// Its rate limit.
     pub rate: Rate,
-    /// Attempts in flight.
-    pub in_flight: Vec<Seq>,
+    /// Attempts in flight, and when they started.
+    pub in_flight: Vec<(Seq, i64)>,
+    /// Which of them take long was looked at then.
+    looked_ms: i64,
     /// It is left alone until then.
     pub pause_until_ms: i64,
     pauses: u32,
@@ -80,15 +84,33 @@ impl Lane {
         }
     }
 
-    /// It has had no attempt, or failed, or took long.
+    /// It failed, or took long.
     pub fn is_doubtful(&self) -> bool {
-        self.known != Known::Good
+        matches!(self.known, Known::Silent | Known::Slow | Known::Failing)
+    }
+
+    /// It has had no attempt, or only one that has not taken long yet.
+    pub fn is_untried(&self) -> bool {
+        self.known == Known::Untested
+    }
+
+    /// Time has passed, before anything else happens at this time.
+    pub fn time_passed(&mut self, now_ms: i64) {
+        let since_ms = std::mem::replace(&mut self.looked_ms, now_ms);
+        let is_late = |started_ms: &i64| (since_ms..now_ms).contains(&(started_ms + SLOW_MS - 1));
+        if self.in_flight.iter().any(|(_, started_ms)| is_late(started_ms)) {
+            self.known = match self.known {
+                Known::Untested => Known::Silent,
+                Known::Good => Known::Slow,
+                known => known,
+            };
+        }
     }
 
     /// Most attempts at once.
     pub fn concurrency(&self) -> usize {
         let asked = self.endpoint.as_ref().map_or(0, |endpoint| endpoint.delivery.concurrency as usize);
-        if matches!(self.known, Known::Untested | Known::Failing) { asked.min(1) } else { asked }
+        if matches!(self.known, Known::Untested | Known::Silent | Known::Failing) { asked.min(1) } else { asked }
     }
 
     /// The endpoint of now.
@@ -165,7 +187,7 @@ impl Lane {
 
     /// An attempt has ended that took so long, and was made to `of`.
     pub fn ended(&mut self, seq: Seq, of: &Identity, elapsed_ms: i64, verdict: &Verdict, now_ms: i64) {
-        self.in_flight.retain(|other| *other != seq);
+        self.in_flight.retain(|(other, _)| *other != seq);
         if self.is_dropped() {
             return;
         }

@@ -94,6 +94,7 @@ impl Life {
 
     /// The engine is told of a configuration.
     pub fn configured(&mut self, now_ms: i64, configuration: &Configuration) {
+        self.time_passed(now_ms);
         self.limit = configuration.in_flight.max(1) as usize;
         self.suspended = configuration.suspend;
         self.lanes.values_mut().for_each(Lane::park);
@@ -114,8 +115,22 @@ impl Life {
         self.lanes.values().map(|lane| lane.in_flight.len()).sum()
     }
 
-    fn doubtful_in_flight(&self) -> usize {
-        self.lanes.values().filter(|lane| lane.is_doubtful()).map(|lane| lane.in_flight.len()).sum()
+    fn in_flight_of(&self, kind: fn(&Lane) -> bool) -> usize {
+        self.lanes.values().filter(|lane| kind(lane)).map(|lane| lane.in_flight.len()).sum()
+    }
+
+    fn time_passed(&mut self, now_ms: i64) {
+        self.lanes.values_mut().for_each(|lane| lane.time_passed(now_ms));
+    }
+
+    /// Which share of the places an attempt of this endpoint would exceed.
+    fn share_is_taken(&self, lane: &Lane) -> Option<String> {
+        let (untried, doubtful) = (self.in_flight_of(Lane::is_untried), self.in_flight_of(Lane::is_doubtful));
+        let part = |quarters: usize| (self.limit * quarters / 4).max(1);
+        let is_taken = lane.is_untried() && untried >= part(1)
+            || lane.is_doubtful() && doubtful >= part(2)
+            || (lane.is_untried() || lane.is_doubtful()) && untried + doubtful >= part(3);
+        is_taken.then(|| format!("{untried} are untried and {doubtful} doubtful of {}", self.limit))
     }
 
     /// Which rule an attempt of this delivery would break if it started now, and how; `None` for none.
@@ -149,8 +164,8 @@ impl Life {
         if self.in_flight() >= self.limit {
             return Some((Rule::InFlight, format!("{} are in flight", self.in_flight())));
         }
-        if lane.is_doubtful() && self.doubtful_in_flight() >= (self.limit / 2).max(1) {
-            return Some((Rule::InFlight, format!("{} are doubtful", self.doubtful_in_flight())));
+        if let Some(why) = self.share_is_taken(lane) {
+            return Some((Rule::InFlight, why));
         }
         let before = self.before((seq, number));
         before.map(|before| (Rule::Ordering, format!("{before} of the same group has not ended")))
@@ -173,6 +188,7 @@ impl Life {
 
     /// An attempt starts.
     pub fn started(&mut self, delivery: Delivery, attempt: u32, now_ms: i64) -> Checked {
+        self.time_passed(now_ms);
         let (seq, number) = delivery;
         let Some(taken) = self.taken.get(&delivery) else {
             let rule =
@@ -187,7 +203,7 @@ impl Life {
         })?;
         let lane = self.lanes.entry(number).or_default();
         let of = lane.identity().unwrap_or_default();
-        lane.in_flight.push(seq);
+        lane.in_flight.push((seq, now_ms));
         lane.circuit.started(seq);
         lane.rate.started(Start { at_ms: now_ms, seq, attempt });
         if let Some(taken) = self.taken.get_mut(&delivery) {
@@ -198,6 +214,7 @@ impl Life {
 
     /// An attempt has ended.
     pub fn ended(&mut self, delivery: Delivery, verdict: &Verdict, now_ms: i64) -> Checked {
+        self.time_passed(now_ms);
         let (seq, number) = delivery;
         let lane = self.lanes.entry(number).or_default();
         let running = self.taken.get_mut(&delivery).and_then(|taken| Some((taken.running.take()?, taken)));
@@ -264,7 +281,8 @@ impl Life {
     }
 
     /// The engine has done all that it can do now: nothing that could start waits, and all that has ended is recorded.
-    pub fn rests(&self, now_ms: i64) -> Checked {
+    pub fn rests(&mut self, now_ms: i64) -> Checked {
+        self.time_passed(now_ms);
         Rule::Outcome.holds(self.expected.is_none(), || format!("{:?} is not recorded", self.expected))?;
         for (delivery, taken) in &self.taken {
             let Some(lane) = self.lanes.get(&delivery.1) else { continue };

@@ -36,6 +36,7 @@ use crate::{
     },
     schedule::{self, Engine, Settings},
     send::Verdict,
+    telemetry::Metrics,
 };
 
 /// How long a process that is asked to stop waits for what is in flight.
@@ -132,7 +133,7 @@ impl Process {
         let in_force = Arc::new(ArcSwap::new(Arc::clone(&snapshot)));
         // Nobody listens: it says only that readiness is to be looked at.
         let (refused, _) = mpsc::unbounded_channel();
-        let intake = Intake::new(log.journal.clone(), Arc::clone(&in_force), backlog.clone(), refused);
+        let intake = Intake::new(log.journal.clone(), Arc::clone(&in_force), backlog.clone(), refused, Metrics::new());
         let options = schedule::Options { cache_bytes: around.scene.cache_bytes, seed: around.random.random() };
         let mut engine = Engine::new(options);
         engine.recover(&recovered.endpoints, &pending);

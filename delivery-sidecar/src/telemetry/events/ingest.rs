@@ -3,13 +3,15 @@
 use std::time::Duration;
 
 use http::StatusCode;
+use posthaste_expressions::EvalError;
+use posthaste_journal::Ordinal;
 use tracing::{debug, warn};
 
 use crate::{
     ingest::problem::Kind,
     telemetry::{
         Metrics,
-        labels::{ByProblem, ByResult, ByStatus, EventResult, ReviewResult},
+        labels::{ByKind, ByProblem, ByResult, ByStatus, EventResult, ReviewResult},
     },
 };
 
@@ -59,6 +61,23 @@ impl EventsHandled {
         metrics.events.get_or_create(&ByResult { result: self.result }).inc_by(self.events);
         metrics.deliveries_created.inc_by(self.deliveries);
         debug!(result = self.result.as_str(), events = self.events, deliveries = self.deliveries, "events handled");
+    }
+}
+
+/// Endpoints did not get events because their filters have no value for them.
+#[derive(Debug)]
+pub struct FiltersErred<E> {
+    /// The endpoints and what their filters say. An error says nothing of an event's content.
+    pub errors: E,
+}
+
+impl<'e, E: Iterator<Item = &'e (Ordinal, EvalError)>> FiltersErred<E> {
+    /// Logs and counts them.
+    pub fn emit(self, metrics: &Metrics) {
+        for (endpoint, error) in self.errors {
+            metrics.filter_errors.get_or_create(&ByKind { kind: error.kind.as_str() }).inc();
+            debug!(endpoint = endpoint.0, %error, "a filter has no value for an event");
+        }
     }
 }
 

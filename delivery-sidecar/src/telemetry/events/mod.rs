@@ -7,5 +7,5 @@ mod journal;
 
 pub use configuration::{ConfigurationLoaded, ConfigurationRefused};
 pub use delivery::{AttemptFinished, DeliveryFinished, Overflowed};
-pub use ingest::{EventsHandled, RequestFinished, ReviewFinished, TokenRemembered};
+pub use ingest::{EventsHandled, FiltersErred, RequestFinished, ReviewFinished, TokenRemembered};
 pub use journal::{JournalFailed, JournalOpened};

@@ -164,8 +164,8 @@ async fn run(bench: &Bench, name: &str, bad: &[Receiver], bad_type: &str) -> any
     })
 }
 
-/// Lets the endpoints that answer show that they do. An endpoint that has never answered is nothing that others could be
-/// held up in favour of: nobody can tell it from those that hang, and it waits in turn with them.
+/// Lets the endpoints that answer show that they do. One that has never answered cannot be told from those that hang, and
+/// waits in turn with them for the share of new endpoints.
 async fn introduce(sidecar: &Sidecar, receipts: &Arc<Receipts>) -> anyhow::Result<()> {
     let closed = Closed {
         ingest: sidecar.ingest(),

@@ -55,6 +55,16 @@ fn service() {
 }
 
 #[test]
+fn with_tls_the_service_says_https_and_no_http() {
+    let webhook = webhook("{ingest: {tls: {secretRef: {name: letters-tls}}}}");
+    let ports = service::build(&Parent::new(&webhook)).spec.unwrap().ports.unwrap();
+    let says =
+        |port: &k8s_openapi::api::core::v1::ServicePort| (port.port, port.name.clone(), port.app_protocol.clone());
+    let https = || Some("https".to_owned());
+    assert_eq!(ports.iter().map(says).collect::<Vec<_>>(), [(443, https(), https())]);
+}
+
+#[test]
 fn service_account() {
     insta::assert_yaml_snapshot!(service_account::build(&Parent::new(&webhook("{}"))));
 }

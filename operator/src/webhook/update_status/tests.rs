@@ -38,6 +38,7 @@ fn complete() -> Rollout {
 fn findings() -> Findings {
     Findings {
         accepted: Outcome::holds(names::accepted::ACCEPTED, "The Webhook is valid"),
+        resolved_refs: Outcome::holds(names::resolved_refs::RESOLVED, "All is there"),
         attached: Some(3),
         rollout: Some(complete()),
         delivering: true,
@@ -54,6 +55,7 @@ fn ready_of(webhook: &Webhook, findings: &Findings) -> (String, String, String) 
 fn ready_names_the_first_thing_that_is_missing() {
     let running = webhook(&programmed(4, "Programmed"));
     let refused = Refusal::new(names::accepted::NAME_CONFLICT, "Service is taken");
+    let missing = Refusal::new(names::resolved_refs::SECRET_NOT_FOUND, "there is no Secret");
     let stuck = Rollout { available: 0, problem: Some("quota is used up".into()), ..complete() };
     let unready = || Findings { rollout: Some(Rollout { available: 0, ..complete() }), ..findings() };
     let mut scaled = running.clone();
@@ -62,6 +64,7 @@ fn ready_names_the_first_thing_that_is_missing() {
         (&running, findings(), "True", "Ready", "accepted and delivered"),
         (&running, Findings { accepted: refused.into(), ..findings() }, "False", "NotAccepted", "Service is taken"),
         (&scaled, findings(), "False", "ScaledToZero", "set it to 1"),
+        (&running, Findings { resolved_refs: missing.into(), ..findings() }, "False", "UnresolvedRefs", "no Secret"),
         (&running, Findings { rollout: None, ..findings() }, "False", "DeploymentNotReady", "letters-delivery"),
         (&running, Findings { rollout: Some(stuck), ..findings() }, "False", "DeploymentNotReady", "quota is used up"),
         (&webhook(&programmed(3, "Programmed")), findings(), "False", "NotProgrammed", "generation 4"),
@@ -93,6 +96,14 @@ fn a_rollout_is_complete_when_only_current_pods_are_left_and_available() {
 fn the_body_has_the_operators_fields_and_no_others() {
     let status = desired(&webhook(&programmed(4, "Programmed")), &findings(), Timestamp::UNIX_EPOCH);
     insta::assert_yaml_snapshot!(status);
+}
+
+#[test]
+fn the_address_says_whether_it_is_https() {
+    let mut webhook = webhook(&Value::Null);
+    webhook.spec.ingest = Some(serde_json::from_value(json!({"tls": {"secretRef": {"name": "letters-tls"}}})).unwrap());
+    let address = desired(&webhook, &findings(), Timestamp::UNIX_EPOCH).address.unwrap();
+    assert_eq!(address.url.unwrap(), "https://letters-ingest.mail.svc/v1/events");
 }
 
 #[test]
