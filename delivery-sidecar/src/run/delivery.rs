@@ -198,8 +198,7 @@ impl Delivery {
         });
         let limits = serve::Limits { grace: INGEST_GRACE, ..serve::Limits::default() };
         let encryption = Arc::clone(&in_force.encryption);
-        let ingest =
-            tokio::spawn(serve::serve_encrypted(listener, router.merge(api), encryption, limits, stop_ingest));
+        let ingest = tokio::spawn(serve::serve_encrypted(listener, router.merge(api), encryption, limits, stop_ingest));
         let configurator = tokio::spawn(configurator.follow(configurations, in_force, outbox.clone()));
         running.set();
         Ok(Some(Self {

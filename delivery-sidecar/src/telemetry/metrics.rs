@@ -16,8 +16,8 @@ use prometheus_client::{
 };
 
 use super::labels::{
-    Action, ByAction, ByKind, ByProblem, ByReason, ByResult, ByState, ByStatus, EventResult, FinalState, LoadResult, OTHER,
-    RemovalReason, ReviewResult, SUCCEEDED, StatusClass,
+    Action, ByAction, ByKind, ByProblem, ByReason, ByResult, ByState, ByStatus, EventResult, FinalState, LoadResult,
+    OTHER, RemovalReason, ReviewResult, SUCCEEDED, StatusClass,
 };
 use crate::ingest::problem::Kind;
 

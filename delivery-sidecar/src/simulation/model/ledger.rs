@@ -9,9 +9,7 @@ mod space;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use posthaste_journal::{
-    Committed, EndpointRecord, Journal, Ordinal, Outcome, OutcomeKind, Pending, Seq, Space,
-};
+use posthaste_journal::{Committed, EndpointRecord, Journal, Ordinal, Outcome, OutcomeKind, Pending, Seq, Space};
 
 use replays::{Asked, Running};
 
