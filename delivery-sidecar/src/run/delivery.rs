@@ -171,7 +171,8 @@ impl Delivery {
         let (ingest_trigger, stop_ingest) = shutdown::channel();
         let intake = Intake::new(journal.clone(), Arc::clone(&in_force.snapshot), backlog, outbox.clone());
         let snapshot = Arc::clone(&in_force.snapshot);
-        let replayer = Replayer { journal: journal.clone(), engine: outbox.clone(), snapshot };
+        let replayer =
+            Replayer { journal: journal.clone(), history: history.clone(), engine: outbox.clone(), snapshot };
         let api = api::router(Api {
             authorizer: operators,
             history: history.clone(),

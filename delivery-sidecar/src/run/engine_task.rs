@@ -242,9 +242,6 @@ impl EngineTask {
             Message::Flushed(result) => self.showing.flushed(&result),
             Message::Redelivered(ordinal, events) => {
                 self.had_work |= !events.is_empty();
-                for seq in &events {
-                    self.history.record(Entry::Again { key: history::key(*seq, ordinal), at_ms: now_ms() });
-                }
                 self.handle(Input::Redelivered { ordinal, events }, None).await;
             }
             Message::OverflowRecorded => self.overflow_recording = false,
