@@ -172,7 +172,13 @@ impl Delivery {
         let (ingest_trigger, stop_ingest) = shutdown::channel();
         let snapshot = Arc::clone(&in_force.snapshot);
         let intake = Intake::new(journal.clone(), Arc::clone(&snapshot), backlog, outbox.clone(), metrics.clone());
-        let replayer = Replayer { journal: journal.clone(), engine: outbox.clone(), snapshot, disk: OnThreads };
+        let replayer = Replayer {
+            journal: journal.clone(),
+            history: history.clone(),
+            engine: outbox.clone(),
+            snapshot,
+            disk: OnThreads,
+        };
         let api = api::router(Api {
             authorizer: operators,
             history: history.clone(),

@@ -247,9 +247,6 @@ impl EngineTask {
             Message::Redelivered(ordinal, events) => {
                 self.had_work |= !events.is_empty();
                 self.may_overflow = true;
-                for seq in &events {
-                    self.history.record(Entry::Again { key: history::key(*seq, ordinal), at_ms: now_ms() });
-                }
                 self.handle(Input::Redelivered { ordinal, events }, None).await;
             }
             Message::OverflowRecorded => (self.may_overflow, self.overflow_recording) = (true, false),

@@ -107,6 +107,7 @@ impl<'a> ReceiverPod<'a> {
     pub async fn post_https(&self, webhook: &str, certificate: &str, body: &str) -> Published {
         let request = Publish {
             url: posthaste_crds::names::ingest_https_url(webhook, &self.namespace.name),
+            method: None,
             token: None,
             content_type: "application/json".to_owned(),
             body: body.to_owned(),
@@ -124,6 +125,7 @@ impl<'a> ReceiverPod<'a> {
             token: token.map(str::to_owned),
             content_type: "application/json".to_owned(),
             body: body.to_owned(),
+            trust: None,
         };
         self.call(Method::POST, "publish", Some(&request)).await.expect("the receiver relays")
     }
