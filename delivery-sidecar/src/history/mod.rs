@@ -10,7 +10,7 @@ use std::{io, path::Path, sync::Arc, time::Duration};
 
 use posthaste_delivery_config::WebhookConfig;
 use posthaste_history::{Bounds, History, Options};
-use posthaste_journal::{Journal, Outcome, OutcomeKind};
+use posthaste_journal::{Journal, Ordinal, Outcome, OutcomeKind, Seq};
 
 pub use attempt::record as attempt_record;
 pub use live::InFlight;
@@ -18,7 +18,7 @@ pub use posthaste_history::{AttemptRecord, Entry, EventText, Key, Status};
 pub use source::key;
 
 use self::source::FromJournal;
-use crate::event::Event;
+use crate::{event::Event, run::replay::Again};
 
 /// Beside the journal, the history takes this part of `journal.maxBytes`,
 const SHARE: u64 = 8;
@@ -55,6 +55,16 @@ pub fn start(
 /// What is kept of an event.
 pub fn event_text(event: &Event) -> EventText {
     EventText { id: event.id.clone(), event_type: event.event_type.clone(), tenant: event.tenant.clone() }
+}
+
+/// Records that events are to be delivered to an endpoint again.
+pub fn again(history: History, now_ms: impl Fn() -> i64 + Send + Sync + 'static) -> Again {
+    Arc::new(move |endpoint, events| {
+        let at_ms = now_ms();
+        for seq in events {
+            history.record(Entry::Again { key: key(*seq, endpoint), at_ms });
+        }
+    })
 }
 
 /// What an outcome says. `attempt` is `None` for a delivery that was given up without one.

@@ -174,7 +174,7 @@ impl Delivery {
         let intake = Intake::new(journal.clone(), Arc::clone(&snapshot), backlog, outbox.clone(), metrics.clone());
         let replayer = Replayer {
             journal: journal.clone(),
-            history: history.clone(),
+            history: history::again(history.clone(), now_ms),
             engine: outbox.clone(),
             snapshot,
             disk: OnThreads,

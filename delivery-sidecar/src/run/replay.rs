@@ -14,12 +14,8 @@ use tokio::{
     task::spawn_blocking,
 };
 
-use super::{clock::now_ms, engine_task::Message};
-use crate::{
-    config::Snapshot,
-    event::Event,
-    history::{Entry, key},
-};
+use super::engine_task::Message;
+use crate::{config::Snapshot, event::Event};
 
 /// Which events of an endpoint are to be sent again. They keep their ids and are outside of any ordering.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,13 +77,16 @@ impl ReadDisk for OnThreads {
     }
 }
 
+/// Is told which events are to be delivered to an endpoint again.
+pub type Again = Arc<dyn Fn(Ordinal, &[Seq]) + Send + Sync>;
+
 /// What a replay works with.
 #[derive(Clone)]
 pub struct Replayer<D = OnThreads> {
     /// Has the events.
     pub journal: Journal,
     /// Is told of them first, so that who asks is answered with what was asked for.
-    pub history: posthaste_history::History,
+    pub history: Again,
     /// Makes the deliveries.
     pub(crate) engine: mpsc::UnboundedSender<Message>,
     /// What endpoints match now.
@@ -249,10 +248,7 @@ impl<D: ReadDisk> Replayer<D> {
     fn tell_engine(&self, endpoint: Ordinal, events: &[journal::Redelivered]) -> u64 {
         let events: Vec<Seq> = events.iter().map(|again| again.seq).collect();
         let count = events.len() as u64;
-        let at_ms = now_ms();
-        for seq in &events {
-            self.history.record(Entry::Again { key: key(*seq, endpoint), at_ms });
-        }
+        (self.history)(endpoint, &events);
         // Nobody listens when the process is about to end; the next one delivers them.
         let _ = self.engine.send(Message::Redelivered(endpoint, events));
         count

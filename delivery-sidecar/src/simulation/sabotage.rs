@@ -183,10 +183,14 @@ impl Sabotage {
                 }
             }
             Self::RecoveredMemosForgotten => {
-                endpoints.iter_mut().for_each(|endpoint| endpoint.memo = Bytes::new());
+                for endpoint in endpoints {
+                    endpoint.memo = Bytes::new();
+                }
             }
             Self::RecoveredRedeliveryInOrder => {
-                pending.iter_mut().for_each(|pending| pending.redelivered = false);
+                for pending in pending {
+                    pending.redelivered = false;
+                }
             }
             _ => {}
         }

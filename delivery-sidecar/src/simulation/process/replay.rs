@@ -74,7 +74,9 @@ impl Replays {
     /// None is going on.
     pub fn new(journal: Journal, snapshot: Arc<ArcSwap<Snapshot>>) -> Self {
         let (engine, told) = mpsc::unbounded_channel();
-        Self { replayer: Replayer { journal, engine, snapshot, disk: NextTurn }, told, running: Vec::new() }
+        // Nobody looks into the history here.
+        let history = Arc::new(|_: Ordinal, _: &[Seq]| {});
+        Self { replayer: Replayer { journal, history, engine, snapshot, disk: NextTurn }, told, running: Vec::new() }
     }
 
     /// Begins one.
@@ -140,7 +142,7 @@ impl Process {
             Which::Missing => Mode::Missing,
             Which::One(seq) => return self.replays.redeliver(id, endpoint, seq),
         };
-        let mut replay = Replay { endpoint, mode, since_ms, until_ms, event_type };
+        let mut replay = Replay { endpoint, mode, since_ms, until_ms, event_type, dead_letters: None };
         if let Some(sabotage) = around.sabotage {
             sabotage.replay(&mut replay, around.now_ms);
         }

@@ -18,6 +18,10 @@ impl Life {
         self.lanes.values().filter(|lane| kind(lane)).map(|lane| lane.in_flight.len()).sum()
     }
 
+    pub(super) fn time_passed(&mut self, now_ms: i64) {
+        self.lanes.values_mut().for_each(|lane| lane.time_passed(now_ms));
+    }
+
     /// Which share of the places an attempt of this endpoint would exceed.
     fn share_is_taken(&self, lane: &Lane) -> Option<String> {
         let (untried, doubtful) = (self.in_flight_of(Lane::is_untried), self.in_flight_of(Lane::is_doubtful));
