@@ -10,7 +10,7 @@ use std::{io, path::Path, sync::Arc, time::Duration};
 
 use posthaste_delivery_config::WebhookConfig;
 use posthaste_history::{Bounds, History, Options};
-use posthaste_journal::{Journal, Ordinal, Outcome, OutcomeKind, Seq};
+use posthaste_journal::{Journal, Outcome, OutcomeKind};
 
 pub use attempt::record as attempt_record;
 pub use live::InFlight;
