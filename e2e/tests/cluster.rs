@@ -4,6 +4,8 @@
 mod configuration;
 #[path = "cluster/deletion.rs"]
 mod deletion;
+#[path = "cluster/deliveries.rs"]
+mod deliveries;
 #[path = "cluster/explain.rs"]
 mod explain;
 #[path = "cluster/failing.rs"]

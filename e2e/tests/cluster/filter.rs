@@ -17,7 +17,7 @@ async fn a_filter_selects_events_and_a_wrong_one_says_where_and_heals_when_mende
         let filter = "  filter: event.data.totl > 100 && event.kind == 'order'";
         namespace.start_webhook("shop", &(endpoint("shop", "large", filter) + &endpoint("shop", "all", ""))).await;
         let message = namespace.wait_for_reason("whe/large", "Accepted", "False", "InvalidFilter").await;
-        assert!(message.starts_with("filter, line 1, column 31: event has no field \"kind\""), "{message}");
+        assert!(message.starts_with("filter, line 1, column 32: event has no field \"kind\""), "{message}");
         namespace.wait_for_reason("whe/large", "Ready", "False", "NotAccepted").await;
         namespace.wait_for("whe/all", "Ready").await;
 

@@ -53,7 +53,10 @@ async fn each_endpoint_gets_its_own_format_and_a_wrong_template_says_where() {
         let broken = json!({"spec": {"payload": {"template": "[\"${event.data.total + 'x'}\"]"}}});
         namespace.patch("whe/own", &broken).await;
         namespace.wait_for("whe/own", "Programmed").await;
-        receiver.publish("shop", &token, &json!({"id": "two", "type": "order.created", "data": {"total": 1}})).await;
+        // One alone might be due to that event.
+        for id in ["two", "three", "four"] {
+            receiver.publish("shop", &token, &json!({"id": id, "type": "order.created", "data": {"total": 1}})).await;
+        }
         namespace.wait_for_reason("whe/own", "Healthy", "False", "RenderError").await;
         let status: Value = namespace.get("whe/own").await.expect("it is there");
         let failure = status["status"]["delivery"]["lastFailure"]["message"].to_string();

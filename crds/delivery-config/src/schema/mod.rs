@@ -3,10 +3,10 @@
 //! Both sides of a schema may be hostile: whoever writes a Webhook must not be able to stop or stall the operator, which
 //! everyone shares, and whoever posts events must not be able to stop or stall a delivery pod. So:
 //!
-//! - Before anything is compiled, [`bounds`] measures the schema without following it into recursion, and refuses what
+//! - Before anything is compiled, bounds measures the schema without following it into recursion, and refuses what
 //!   is too large, refers outside of itself, or would never end.
 //! - Patterns are matched by automata of bounded size, in time that grows with the text and not faster.
-//! - Validators see data through a [`meter`] and find nothing more when it has run out, whatever the schema multiplies.
+//! - Validators see data through a meter and find nothing more when it has run out, whatever the schema multiplies.
 //!
 //! Pure: nothing is fetched, and there is no clock; the bounds are steps and bytes.
 
