@@ -57,7 +57,10 @@ async fn who_has_the_right_sees_deliveries_and_has_them_made_again_and_nobody_el
         assert_eq!(detail["endpoint"]["name"], "acme");
         let attempts = detail["attempts"].as_array().expect("it has attempts");
         assert_eq!(attempts.len(), 2, "{detail}");
-        assert_eq!((&attempts[0]["response"]["status"], &attempts[0]["error"]["reason"]), (&json!(500), &json!("ServerError")));
+        assert_eq!(
+            (&attempts[0]["response"]["status"], &attempts[0]["error"]["reason"]),
+            (&json!(500), &json!("ServerError"))
+        );
 
         let again = format!("/v1/deliveries/{id}/redeliver");
         let stranger = Caller { receiver: &receiver, token: Some(publisher) };
