@@ -34,6 +34,20 @@ fn counts(received: &[Received]) -> BTreeMap<&str, usize> {
     counts
 }
 
+/// A configuration comes into force a moment after it was given: asks what the second endpoint missed until it has missed
+/// something.
+async fn missing_once_in_force(process: &Process) -> Progress {
+    let in_force = async {
+        loop {
+            let progress = ended(process, replay(1, Mode::Missing)).await;
+            if progress.matched > 0 {
+                return progress;
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), in_force).await.expect("it is in force in time")
+}
+
 #[tokio::test]
 async fn all_that_an_endpoint_got_is_sent_again_once_for_each_time_it_is_asked_for() {
     let directory = tempfile::tempdir().unwrap();
@@ -92,16 +106,7 @@ async fn an_endpoint_that_came_later_gets_what_it_matches_and_never_got_and_noth
     configuration.endpoints.push(later);
     configuration.webhook.generation = 2;
     process.configure(&configuration).await;
-    let in_force = async {
-        loop {
-            let progress = ended(&process, replay(1, Mode::Missing)).await;
-            if progress.matched > 0 {
-                return progress;
-            }
-        }
-    };
-    let progress = tokio::time::timeout(Duration::from_secs(30), in_force).await.expect("it is in force in time");
-    assert_eq!(progress, all(2));
+    assert_eq!(missing_once_in_force(&process).await, all(2));
     second.until(|received| received.len() > 2).await;
     assert_eq!(ended(&process, replay(1, Mode::Missing)).await, all(0), "they are pending");
     let pending = Progress { matched: 2, scheduled: 0, done: true, error: None };
@@ -139,16 +144,7 @@ async fn a_filter_decides_when_an_event_comes_and_again_when_it_is_asked_what_wa
     configuration.webhook.generation = 2;
     process.configure(&configuration).await;
     process.drained().await;
-    let in_force = async {
-        loop {
-            let progress = ended(&process, replay(1, Mode::Missing)).await;
-            if progress.matched > 0 {
-                return progress;
-            }
-        }
-    };
-    let progress = tokio::time::timeout(Duration::from_secs(30), in_force).await.expect("it is in force in time");
-    assert_eq!(progress, self::all(1));
+    assert_eq!(missing_once_in_force(&process).await, self::all(1));
     assert_eq!(counts(&large.delivered(2).await), [("large", 1), ("small", 1)].into());
     process.stop().await;
 }
